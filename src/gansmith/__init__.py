@@ -1,0 +1,49 @@
+"""gansmith: train GANs on what you have, and know what the result is worth.
+
+result = gansmith.train("digits", minutes=2)
+model = gansmith.load(result.run)
+samples = model.generate(100, seed=7)   # samples.images: uint8 (100, 32, 32, 1)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gansmith.api import train
+    from gansmith.config import Config, DataSpec
+    from gansmith.errors import GansmithError
+    from gansmith.generate import Model, Samples, load
+    from gansmith.loop import TrainResult
+
+__version__ = "0.1.0"
+__all__ = [
+    "Config",
+    "DataSpec",
+    "GansmithError",
+    "Model",
+    "Samples",
+    "TrainResult",
+    "load",
+    "train",
+]
+
+_HOMES = {
+    "Config": "config",
+    "DataSpec": "config",
+    "GansmithError": "errors",
+    "Model": "generate",
+    "Samples": "generate",
+    "TrainResult": "loop",
+    "load": "generate",
+    "train": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: torch takes a second, and `gansmith --help` does not need it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gansmith' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"gansmith.{_HOMES[name]}"), name)

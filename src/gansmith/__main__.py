@@ -1,0 +1,3 @@
+from gansmith.cli import main
+
+main()

@@ -1,0 +1,217 @@
+"""Checkpoints: safetensors and JSON, written whole or not at all, verified when read.
+
+    checkpoints/step-000000500/
+        model.safetensors        both players and the averaged generator
+        train_state.safetensors  optimisers and running sums
+        state.json               counters and times
+        manifest.json            SHA-256 and length of each of the above
+
+A checkpoint is written to a temporary folder, every file and the folder are fsynced, and only then
+is it renamed into place: a folder named ``step-…`` is complete, whatever the machine did meanwhile.
+The manifest still says so, because disks lie too. Nothing here can execute anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from gansmith.errors import GansmithError
+
+MANIFEST = "manifest.json"
+NAME = re.compile(r"step-(\d{9,})")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on: tensors by file name and key, and plain values."""
+
+    step: int
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    state: Mapping[str, Any]
+    path: Path | None = field(default=None, compare=False)
+
+
+class DamagedError(GansmithError):
+    """A checkpoint or a model folder that is not what its manifest says."""
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write `checkpoint` under `folder`; returns its path. OSError if the disk won't take it."""
+    target = folder / f"step-{checkpoint.step:09d}"
+    files = {f"{name}.safetensors": encode(tensors) for name, tensors in checkpoint.tensors.items()}
+    files["state.json"] = json.dumps(dict(checkpoint.state), indent=1).encode()
+    write_folder(target, files)
+    return target
+
+
+def load(path: Path) -> Checkpoint:
+    """Read and verify one checkpoint folder. Raises DamagedError with the reason."""
+    files = read_folder(path)
+    try:
+        tensors = {
+            name.removesuffix(".safetensors"): safetensors.torch.load(content)
+            for name, content in files.items()
+            if name.endswith(".safetensors")
+        }
+        state = json.loads(files["state.json"])
+        step = state["step"]
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedError(f"{path}: not a checkpoint that gansmith wrote ({error})") from None
+    if not isinstance(step, int):
+        raise DamagedError(f"{path}: state.json gives no step")
+    return Checkpoint(step, tensors, state, path)
+
+
+def newest(folder: Path, say: Any = print) -> Checkpoint | None:
+    """The newest checkpoint that is whole; damaged ones are said and passed over."""
+    for path in sorted(paths(folder), reverse=True):
+        try:
+            return load(path)
+        except DamagedError as error:
+            say(f"passing over a damaged checkpoint: {error}")
+    return None
+
+
+def paths(folder: Path) -> Iterator[Path]:
+    """The checkpoint folders, oldest first."""
+    if folder.is_dir():
+        yield from sorted(p for p in folder.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Leave the last `keep` checkpoints and the one with the best (lowest) score."""
+    present = list(paths(folder))
+    best = min(present, key=_score, default=None)
+    for path in present[:-keep]:
+        if path != best or _score(path) == float("inf"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def clean(folder: Path) -> None:
+    """Remove what an interrupted write left. Only the holder of the run's lock may call this."""
+    if folder.is_dir():
+        for path in folder.glob(".tmp-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Make `target` hold exactly `files` and their manifest, atomically."""
+    temporary = target.parent / f".tmp-{target.name}-{os.getpid()}"
+    try:
+        temporary.mkdir(parents=True)
+        for name, content in files.items():
+            _write_synced(temporary / name, content)
+        _write_synced(temporary / MANIFEST, _manifest(files))
+        _sync_folder(temporary)
+        _rename(temporary, target)
+        _sync_folder(target.parent)
+    except OSError:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def read_folder(path: Path, limit: int = 64 * 2**30) -> dict[str, bytes]:
+    """The files that the manifest of `path` lists, verified. Raises DamagedError."""
+    files: dict[str, bytes] = {}
+    for name, entry in _read_manifest(path).items():
+        file = path / name
+        try:
+            if file.is_symlink() or file.stat().st_size != entry["bytes"] or entry["bytes"] > limit:
+                raise DamagedError(f"{path}: {name} has not the length its manifest gives")
+            files[name] = file.read_bytes()
+        except OSError as error:
+            raise DamagedError(f"{path}: {name} can't be read ({error.strerror})") from None
+        if hashlib.sha256(files[name]).hexdigest() != entry["sha256"]:
+            raise DamagedError(f"{path}: {name} differs from the SHA-256 in its manifest")
+    return files
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace one file: a reader sees the old or the new, never half."""
+    temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def encode(tensors: Mapping[str, Tensor]) -> bytes:
+    return safetensors.torch.save(
+        {key: t.detach().cpu().contiguous() for key, t in tensors.items()}
+    )
+
+
+def _manifest(files: Mapping[str, bytes]) -> bytes:
+    entries = {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    }
+    return json.dumps(entries, indent=1).encode()
+
+
+def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        entries = json.loads((path / MANIFEST).read_bytes())
+        for name, entry in entries.items():
+            # A name is a plain file name: a manifest must not reach outside its folder.
+            if not re.fullmatch(r"\w[\w.-]*", name) or {
+                type(entry["bytes"]),
+                type(entry["sha256"]),
+            } != {
+                int,
+                str,
+            }:
+                raise ValueError(f"entry {name!r}")
+    except (OSError, ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+        raise DamagedError(f"{path}: no readable {MANIFEST} ({error})") from None
+    return dict(entries)
+
+
+def _score(path: Path) -> float:
+    """The score a checkpoint was saved with; unreadable or none counts as worst."""
+    try:
+        score = json.loads((path / "state.json").read_bytes()).get("score")
+    except (OSError, ValueError, AttributeError):
+        return float("inf")
+    return float(score) if isinstance(score, (int, float)) else float("inf")
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename durable. Windows can't open a folder, and does not need to."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _rename(temporary: Path, target: Path) -> None:
+    """Rename into place; a folder already there is moved aside first and removed after."""
+    aside = target.parent / f".tmp-old-{target.name}-{os.getpid()}"
+    if target.exists():
+        target.rename(aside)
+    temporary.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,256 @@
+"""One typed, validated configuration; a recipe is a function that returns one."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gansmith.errors import GansmithError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+Size = Annotated[str, Field(pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3})?$")]
+
+Augmentation = Literal["flip", "affine", "brightness", "saturation", "contrast", "shift", "cutout"]
+Loss = Literal[
+    "non-saturating", "saturating", "least-squares", "hinge", "wasserstein", "relativistic"
+]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DataConfig(Section):
+    """How pictures become tensors."""
+
+    fit: Literal["crop", "pad"] = "crop"
+    channels: Literal["auto", "grey", "colour"] = "auto"
+    background: str = "white"
+    max_skipped: Share = 0.05
+    memory_gb: Annotated[float, Field(gt=0)] = 4.0
+    # These two change the real pictures alone, so the generator learns to make mirrored or tilted
+    # ones: they leak. `augment` below applies to both players and does not.
+    flip: bool = False
+    affine: bool = False
+
+
+class Config(Section):
+    """Everything that decides a run. Names are the field's own."""
+
+    recipe: str = "custom"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    # the players
+    model: Literal["dcgan", "dcgan-keras", "mlp"] = "dcgan"
+    size: Size | None = "64"  # "64" or "56x64", width × height; None for points
+    latent_size: Count = 100
+    latent: Literal["normal", "uniform"] = "normal"
+    conditional: Literal["auto", "yes", "no"] = "no"
+    generator_filters: Count = 64
+    discriminator_filters: Count = 64
+    norm: Literal["batch", "none"] = "batch"
+    d_norm: Literal["batch", "none"] | None = None  # None: as `norm`
+    bn_scale: Literal["learned", "fixed"] = "learned"
+    init: Literal["dcgan", "torch"] = "dcgan"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    # the game
+    loss: Loss = "non-saturating"
+    r1: Weight = 0.0
+    r2: Weight = 0.0
+    penalty_every: Count = 1
+    gradient_penalty: Weight = 0.0
+    d_steps: Count = 1
+    batches: Literal["separate", "mixed"] = "separate"
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    noisy_labels: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    instance_noise: Weight = 0.0  # standard deviation at the start …
+    instance_noise_kimg: Weight = 0.0  # … falling to zero over so many thousand images; 0: constant
+    augment: tuple[Augmentation, ...] = ()
+    augment_p: Share = 0.8  # above 0.8 the generator can no longer tell them from the data
+
+    # the optimisers
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    lr: Rate = 2e-4
+    d_lr: Rate | None = None  # None: as `lr`
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    ema_kimg: Weight = 10.0  # half-life in thousands of images at batch 32; 0: no averaging
+
+    # how long, and what is written when (all in steps)
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    images: Count | None = None
+    log_every: Count = 20
+    sample_every: Count = 200
+    checkpoint_every: Count = 500
+    keep: Count = 2
+    samples: Annotated[int, Field(ge=1, le=1024)] = 64
+
+    # from what, and where
+    source: str = ""
+    data_dir: str | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+    data: DataConfig = DataConfig()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Config:
+        problems = []
+        if sum(limit is not None for limit in (self.minutes, self.epochs, self.images)) > 1:
+            problems.append("give one of minutes, epochs and images, not several")
+        if self.gradient_penalty and self.loss != "wasserstein":
+            problems.append("gradient_penalty belongs to the wasserstein loss")
+        if self.gradient_penalty and (self.d_norm or self.norm) == "batch":
+            problems.append("gradient_penalty is one picture's: use d_norm=none, not batch norm")
+        if self.loss == "relativistic" and (self.label_smoothing or self.noisy_labels):
+            problems.append(
+                "label_smoothing and noisy_labels have no meaning in a relativistic loss"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def width(self) -> int | None:
+        return int(self.size.split("x")[0]) if self.size else None
+
+    @property
+    def height(self) -> int | None:
+        return int(self.size.split("x")[-1]) if self.size else None
+
+    def with_(self, **changes: Any) -> Config:
+        """A copy with some fields changed, validated again."""
+        return build({**self.model_dump(), **changes})
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+
+class DataSpec(Section):
+    """What a generator makes, and what its numbers mean. Stored with every model.
+
+    Pictures are C×H×W in [-1, 1] = 0…255; points are D numbers, standardised by `mean` and `std`.
+    """
+
+    kind: Literal["pictures", "points"]
+    shape: tuple[Count, ...]
+    classes: tuple[str, ...] | None = None  # the labels the generator listens to
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    @property
+    def class_count(self) -> int:
+        """0 for an unconditional generator."""
+        return len(self.classes) if self.classes else 0
+
+
+def build(values: Mapping[str, Any]) -> Config:
+    """Validate ``values``. Raises one GansmithError that lists every problem at once."""
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [_sentence(problem) for problem in error.errors()]
+        raise GansmithError("\n".join(["the configuration can't be used:", *lines])) from None
+
+
+def from_json(text: str, where: str) -> Config:
+    """Read a ``config.json``; ``where`` names it in the error."""
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise GansmithError(f"{where}: expected JSON, found something else ({error})") from None
+    if not isinstance(values, dict):
+        raise GansmithError(f"{where}: expected a JSON object, found a {type(values).__name__}")
+    return build(values)
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """``["lr=1e-3", "data.fit=pad"]`` → ``{"lr": "1e-3", "data": {"fit": "pad"}}``.
+
+    Values stay text: the configuration's types decide what they mean. A list is comma-separated,
+    ``none`` unsets.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            raise GansmithError(f"--set expects key=value, found {setting!r}")
+        *sections, field = key.strip().replace("-", "_").split(".")
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise GansmithError(f"--set {setting}: {section} is given a value elsewhere")
+        place[field] = _value(field, text.strip())
+    return values
+
+
+def merge(base: Config, changes: Mapping[str, Any]) -> Config:
+    """``base`` with nested ``changes``; a new limit (minutes, epochs, images) replaces the old."""
+    values = base.model_dump()
+    limits = ("minutes", "epochs", "images")
+    if any(changes.get(limit) is not None for limit in limits):
+        values.update(dict.fromkeys(limits))
+    data = {**values["data"], **changes.get("data", {})} if _is_section(changes) else None
+    values.update({key: value for key, value in changes.items() if key != "data" or not data})
+    return build({**values, **({"data": data} if data else {})})
+
+
+def _is_section(changes: Mapping[str, Any]) -> bool:
+    return isinstance(changes.get("data"), dict)
+
+
+def _value(field: str, text: str) -> Any:
+    if text.lower() in ("none", "null"):
+        return () if field == "augment" else None
+    return tuple(filter(None, re.split(r"[,\s]+", text))) if field == "augment" else text
+
+
+def _sentence(problem: Any) -> str:
+    """One of pydantic's findings in plain words, with the nearest key where one is misspelled."""
+    key = ".".join(str(part) for part in problem["loc"] if part != "function-after")
+    if problem["type"] == "extra_forbidden":
+        return f"  {key}: no such key{_nearest(key)}"
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be ", "")
+    if problem["type"] == "string_pattern_mismatch":
+        message = "a size such as 64, or 56x64 (width x height)"
+    if not key:
+        return f"  {message}"
+    return f"  {key}: expected {message}, found {problem['input']!r}"
+
+
+def _nearest(key: str) -> str:
+    section, _, _ = key.rpartition(".")
+    fields = DataConfig.model_fields if section == "data" else Config.model_fields
+    names = [f"{section}.{name}" if section else name for name in fields]
+    close = difflib.get_close_matches(key, names, 1, 0.5)
+    return f"; did you mean {close[0]}?" if close else "; `gansmith recipes --keys` lists them"
+
+
+def keys() -> list[tuple[str, str, str]]:
+    """Every key with its kind and default, for people."""
+    rows = []
+    for prefix, section in (("", Config), ("data.", DataConfig)):
+        for name, info in section.model_fields.items():
+            if name != "data":
+                rows.append((prefix + name, _kind(info.annotation), str(info.default)))
+    return rows
+
+
+def _kind(annotation: Any) -> str:
+    options = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(str, options))
+    if get_origin(annotation) is Annotated:
+        return _kind(options[0])
+    return " | ".join(_kind(option) for option in options) if options else annotation.__name__

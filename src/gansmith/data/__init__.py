@@ -1,0 +1,133 @@
+"""Data from what people have: open it by name or path, look at it, prepare it for training."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+from gansmith.data.archive import TarSource, ZipSource
+from gansmith.data.arrays import ArraySource, open_digits, open_idx, open_npy, open_npz
+from gansmith.data.downloads import DOWNLOADS, Download, open_download
+from gansmith.data.folder import FolderSource
+from gansmith.data.huggingface import HuggingFaceSource
+from gansmith.data.idx import is_idx
+from gansmith.data.inspection import Inspection, inspect_source
+from gansmith.data.order import order
+from gansmith.data.parquet import ParquetSource
+from gansmith.data.pictures import SUFFIXES
+from gansmith.data.prepare import Dataset, prepare
+from gansmith.data.source import Item, Skipped, Source
+from gansmith.data.survey import Survey, survey
+from gansmith.data.toy import TOYS, open_toy
+from gansmith.errors import GansmithError
+
+__all__ = [
+    "DOWNLOADS",
+    "TOYS",
+    "ArraySource",
+    "Dataset",
+    "Download",
+    "Inspection",
+    "Item",
+    "Skipped",
+    "Source",
+    "Survey",
+    "inspect_source",
+    "open_source",
+    "order",
+    "prepare",
+    "survey",
+]
+
+_KINDS = (
+    "a folder of pictures, a zip or tar of one, .npz, .npy, an IDX file, a Parquet file, or "
+    "hf:owner/name"
+)
+
+
+def open_source(
+    spec: str | os.PathLike[str], *, data_dir: Path | None = None, mirror: str | None = None
+) -> Source:
+    """Open data by name or path.
+
+    Args:
+        spec: ``digits``; a toy (``parabola``, ``ring``, ``grid25``); what can be downloaded
+            (``mnist`` and others, ``mnist:test`` for the other split); ``hf:owner/name[:split]``;
+            or the path of a folder, archive, array, IDX or Parquet file. A path that exists wins
+            only if it is written as one (``./mnist``).
+        data_dir: where the files of a named data set lie already; nothing is downloaded then.
+        mirror: an address to download from instead of the origin; GANSMITH_MIRROR if None.
+
+    Raises:
+        GansmithError: there is no such data, or it can't be read.
+    """
+    text = os.fspath(spec)
+    name, _, split = text.partition(":")
+    if name in DOWNLOADS:
+        return open_download(name, split or "train", data_dir=data_dir, mirror=mirror)
+    if data_dir is not None:
+        raise GansmithError(
+            f"Expected one of {', '.join(DOWNLOADS)} together with a data folder, but got {text!r}."
+            " To use data of your own, give its path alone."
+        )
+    if text == "digits":
+        return open_digits()
+    if text in TOYS:
+        return open_toy(text)
+    if name == "hf":
+        return HuggingFaceSource(text.removeprefix("hf:"))
+    return _open_path(Path(text).expanduser())
+
+
+def _open_path(path: Path) -> Source:
+    if path.is_dir():
+        return FolderSource(path)
+    if not path.is_file():
+        raise GansmithError(_not_found(str(path)))
+    try:
+        return _open_file(path)
+    except OSError as error:
+        raise GansmithError(f"Can't read {path} ({error.strerror or error}).") from None
+
+
+def _open_file(path: Path) -> Source:
+    """Tell the kind of a file by how it starts, which names often get wrong."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start == b"\x93NUMPY":
+        return open_npy(path)
+    if start[:4] == b"PAR1":
+        return ParquetSource(path)
+    if is_idx(path):
+        return open_idx(path)
+    if path.suffix.lower() == ".npz":
+        return open_npz(path)
+    if zipfile.is_zipfile(path):
+        return ZipSource(path)
+    if ".tar" in path.name.lower() or path.suffix.lower() == ".tgz" or _is_tar(path):
+        return TarSource(path)
+    raise GansmithError(_not_understood(path))
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except Exception:  # what starts like a compressed file but isn't a whole one
+        return False
+
+
+def _not_understood(path: Path) -> str:
+    if path.suffix.lower() in SUFFIXES:
+        return f"Expected many pictures, but {path} is a single one. Give the folder it lies in."
+    return f"Expected {_KINDS}, but {path} is none of these (or damaged)."
+
+
+def _not_found(text: str) -> str:
+    names = ["digits", *TOYS, *DOWNLOADS]
+    message = f"There is no data set, file or folder called {text!r}."
+    if close := difflib.get_close_matches(text.partition(":")[0].lower(), names, n=2, cutoff=0.5):
+        message += f" Did you mean {' or '.join(close)}?"
+    return f"{message} Expected one of {', '.join(names)}; or {_KINDS}."

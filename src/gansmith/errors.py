@@ -1,0 +1,11 @@
+"""The one error a person meets: a clear sentence, never a traceback."""
+
+from __future__ import annotations
+
+
+class GansmithError(Exception):
+    """Something the person can mend.
+
+    The message says what was expected, what was found and what to do. The command line prints it
+    and exits with status 2.
+    """

@@ -1,0 +1,207 @@
+"""Sampling: image i of seed S is the same whatever the count, the batch or the machine's load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from gansmith import checkpoint
+from gansmith.config import Config, DataSpec, build
+from gansmith.errors import GansmithError
+from gansmith.imaging import to_uint8
+from gansmith.models import build_generator, draw_latent
+from gansmith.runtime import derive_seed, pick_device
+
+# Examples are made in blocks of this size, always whole: a convolution may sum in another order for
+# another batch size, so that the last bit of a picture would depend on how many were asked for.
+BLOCK = 16
+
+
+@dataclass(frozen=True)
+class Samples:
+    """``images`` uint8 (N, H, W, C), or for points float32 (N, D); ``labels`` int64 (N,) or None."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    classes: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class Model:
+    """A trained generator: what `gansmith.load` returns."""
+
+    def __init__(
+        self, config: Config, spec: DataSpec, weights: dict[str, Tensor], step: int, device: str
+    ):
+        self.config, self.spec, self.step = config, spec, step
+        self.device = pick_device(device)
+        # Built without memory, then given the weights: what a description claims costs nothing
+        # before the weights that came with it are seen to fit.
+        with torch.device("meta"):
+            self.network = build_generator(config, spec)
+        try:
+            self.network.load_state_dict(weights, assign=True)
+        except RuntimeError as error:
+            raise GansmithError(f"the weights do not fit the network: {error}") from None
+        self.network.to(self.device).eval().requires_grad_(False)
+
+    def generate(
+        self, n: int, *, seed: int = 0, labels: Sequence[int | str] | None = None
+    ) -> Samples:
+        """`n` examples of `seed`. `labels` (names or numbers) repeat in turn until `n` is reached."""
+        blocks = list(self.stream(n, seed=seed, labels=labels))
+        shape = (0, *self.example_shape)
+        images = [block.images for block in blocks] or [np.empty(shape, self.dtype)]
+        chosen = [block.labels for block in blocks if block.labels is not None]
+        return Samples(
+            np.concatenate(images), np.concatenate(chosen) if chosen else None, self.spec.classes
+        )
+
+    def stream(
+        self, n: int, *, seed: int = 0, labels: Sequence[int | str] | None = None
+    ) -> Iterator[Samples]:
+        """The same examples in blocks, in flat memory."""
+        if n < 0:
+            raise GansmithError(f"n: expected a count of 0 or more, found {n}")
+        wanted = self._label_numbers(labels)
+        for start in range(0, n, BLOCK):
+            block = self._block(seed, start // BLOCK, wanted)
+            here = min(BLOCK, n - start)
+            kept = None if block.labels is None else block.labels[:here]
+            yield Samples(block.images[:here], kept, self.spec.classes)
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        channels, *place = self.spec.shape
+        return (*place, channels)
+
+    @property
+    def dtype(self) -> type:
+        return np.uint8 if self.spec.kind == "pictures" else np.float32
+
+    @torch.no_grad()
+    def _block(self, seed: int, index: int, wanted: list[int] | None) -> Samples:
+        generator = torch.Generator().manual_seed(derive_seed(seed, index))
+        latent = draw_latent(self.config, BLOCK, torch.device("cpu"), generator)
+        labels = self._labels(generator, index, wanted)
+        made = self.network(
+            latent.to(self.device), None if labels is None else labels.to(self.device)
+        )
+        return Samples(
+            to_values(made, self.spec),
+            None if labels is None else labels.numpy(),
+            self.spec.classes,
+        )
+
+    def _labels(
+        self, generator: torch.Generator, index: int, wanted: list[int] | None
+    ) -> Tensor | None:
+        """(BLOCK,) the labels asked for, in turn; random ones where none were."""
+        if not self.spec.classes:
+            return None
+        if wanted is None:
+            return torch.randint(self.spec.class_count, (BLOCK,), generator=generator)
+        places = range(index * BLOCK, (index + 1) * BLOCK)
+        return torch.tensor([wanted[place % len(wanted)] for place in places])
+
+    def _label_numbers(self, labels: Sequence[int | str] | None) -> list[int] | None:
+        if not labels:
+            return None
+        classes = self.spec.classes
+        if not classes:
+            raise GansmithError("labels: this generator was trained without labels and takes none")
+        numbers = [_label_number(label, classes) for label in labels]
+        unknown = [str(label) for label, n in zip(labels, numbers, strict=True) if n is None]
+        if unknown:
+            raise GansmithError(
+                f"labels: expected {', '.join(classes[:20])}, found {', '.join(unknown)}"
+            )
+        return [number for number in numbers if number is not None]
+
+
+def load(path: str | Path, device: str = "auto") -> Model:
+    """The generator of a run or a model folder.
+
+    A run gives its newest: that of its last checkpoint where training went on after the model was
+    written. Raises GansmithError where there is none, or where what is there is damaged.
+    """
+    folder = Path(path)
+    if (folder / "model.json").is_file():
+        return _load_model(folder, device)
+    if not folder.is_dir():
+        raise GansmithError(f"{folder}: expected a run or a model folder, found nothing there")
+    steps = [int(p.name.removeprefix("step-")) for p in checkpoint.paths(folder / "checkpoints")]
+    if (folder / "model").is_dir():
+        model = _load_model(folder / "model", device)
+        if not steps or model.step >= max(steps):
+            return model
+    saved = checkpoint.newest(folder / "checkpoints")
+    if saved is None:
+        raise GansmithError(f"{folder}: expected a run with a checkpoint or a model, found neither")
+    return _from_checkpoint(saved, device)
+
+
+def to_values(made: Tensor, spec: DataSpec) -> np.ndarray:
+    """A network's output in the data's own terms: uint8 (N, H, W, C), or float32 points (N, D)."""
+    if spec.kind == "pictures":
+        return to_uint8(made)
+    points = made.float().cpu() * torch.tensor(spec.std) + torch.tensor(spec.mean)
+    return points.numpy().astype(np.float32)
+
+
+def parse_model(description: Any, where: str) -> tuple[Config, DataSpec, int]:
+    """Check the JSON beside a generator's weights. Raises GansmithError."""
+    try:
+        if not isinstance(description["step"], int):
+            raise ValueError("step is not a whole number")
+        spec = DataSpec.model_validate(description["spec"])
+        config = build(description["config"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise GansmithError(f"{where}: not a generator's description ({error})") from None
+    return config, spec, description["step"]
+
+
+def _load_model(folder: Path, device: str) -> Model:
+    files = checkpoint.read_folder(folder)
+    try:
+        config, spec, step = parse_model(json.loads(files["model.json"]), str(folder))
+        weights = safetensors.torch.load(files["model.safetensors"])
+    except (KeyError, ValueError, RecursionError, SafetensorError) as error:
+        raise GansmithError(f"{folder}: not a model that gansmith wrote ({error})") from None
+    return _build(config, spec, weights, step, device, folder)
+
+
+def _from_checkpoint(saved: checkpoint.Checkpoint, device: str) -> Model:
+    config, spec, step = parse_model(dict(saved.state), str(saved.path))
+    tensors = saved.tensors["model"]
+    weights = {key.removeprefix("ema."): t for key, t in tensors.items() if key.startswith("ema.")}
+    return _build(config, spec, weights, step, device, saved.path)
+
+
+def _build(
+    config: Config, spec: DataSpec, weights: Any, step: int, device: str, where: Path | None
+) -> Model:
+    try:
+        return Model(config, spec, weights, step, device)
+    except GansmithError as error:
+        raise GansmithError(f"{where}: {error}") from None
+
+
+def _label_number(label: int | str, classes: tuple[str, ...]) -> int | None:
+    """A class's name, else its number."""
+    if str(label) in classes:
+        return classes.index(str(label))
+    if str(label).isdecimal() and int(label) < len(classes):
+        return int(label)
+    return None

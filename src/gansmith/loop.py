@@ -1,0 +1,265 @@
+"""The training loop: the only place that calls `backward`, and the only one that steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gansmith import checkpoint
+from gansmith.config import Config
+from gansmith.data import Dataset
+from gansmith.errors import GansmithError
+from gansmith.objectives import discriminator_losses, generator_losses
+from gansmith.observe import NotANumberError, Observer
+from gansmith.players import Players
+from gansmith.recipes import check_fit
+from gansmith.run import RunFolder, clear_errors
+from gansmith.runtime import World, pick_device, pick_precision, seed_step
+from gansmith.signals import Stop, Stopped
+from gansmith.stream import Stream, describe
+from gansmith.summary import explain_memory, guard_bf16
+from gansmith.watch import Progress, Silent, Watcher
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run: its folder, how much it trained, and its last score."""
+
+    run: Path
+    step: int
+    images: int
+    seconds: float
+    score: float | None
+
+    @property
+    def samples(self) -> Path:
+        """The newest sheet of samples (for points, their plot)."""
+        sheets = sorted((self.run / "samples").glob("step-*.png"))
+        return sheets[-1] if sheets else self.run / "real-and-generated.png"
+
+    @property
+    def model(self) -> Path:
+        return self.run / "model"
+
+    @property
+    def report(self) -> Path:
+        return self.run / "report.html"
+
+
+class Limit:
+    """When a run is over: after so many steps, or so many minutes of training."""
+
+    def __init__(self, config: Config, examples: int):
+        images = config.images
+        if config.epochs is not None:
+            images = max(1, round(config.epochs * examples))
+        self.steps = None if images is None else -(-images // config.batch_size)
+        self.seconds = 60 * (config.minutes or 5.0)
+
+    def share(self, step: int, seconds: float) -> float:
+        """How much is done, 0 to 1."""
+        done = seconds / self.seconds if self.steps is None else step / self.steps
+        return min(1.0, done)
+
+
+class Session:
+    """One process's part in a run."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: Config,
+        run: RunFolder,
+        watcher: Watcher | None = None,
+        world: World | None = None,
+    ):
+        self.config, self.run, self.digest = config, run, dataset.digest
+        self.watcher, self.world = watcher or Silent(), world or World()
+        self.spec = describe(dataset, config)
+        check_fit(config, self.spec)
+        self.device = pick_device(config.device)
+        self.precision = pick_precision(config.precision, self.device)
+        self.limit = Limit(config, len(dataset))
+        self.stream = Stream(dataset, config, self.spec, self.world, self.device)
+        self.players = Players.create(config, self.spec, self.device)
+        self.observer = Observer(config, self.spec, run, self.stream, self.players, self.device)
+        self.step, self.seconds_before, self.started = 0, 0.0, time.perf_counter()
+        self.saved: Path | None = None
+        self.saved_step = self.resumed_step = 0
+
+    @property
+    def images(self) -> int:
+        return self.step * self.config.batch_size
+
+    @property
+    def seconds(self) -> float:
+        """Training time, that before an interruption included."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def train(self) -> TrainResult:
+        """Train to the end, from the newest checkpoint if there is one.
+
+        Raises GansmithError for what the person can mend, and `Stopped`, after saving, where the
+        process is told to end.
+        """
+        with (
+            Stop() as stop,
+            self.run.locked(),
+            clear_errors(self.run.path),
+            explain_memory(self.config, self.spec),
+        ):
+            self._resume()
+            self.run.write_config(self.config)
+            self._say_how()
+            self.observer.open(self.step)
+            stop.guarded = True
+            try:
+                self._loop(stop)
+            finally:
+                self.observer.close()
+            self.run.write_model(
+                self.config, self.spec, self.players.ema.network.state_dict(), self.step
+            )
+        return TrainResult(self.run.path, self.step, self.images, self.seconds, self.observer.score)
+
+    def _loop(self, stop: Stop) -> None:
+        config, observer = self.config, self.observer
+        self.started = time.perf_counter()
+        share = self.limit.share(self.step, self.seconds)
+        while share < 1:
+            seed_step(config.seed, self.step, self.world.rank)
+            figures = self._play()
+            self.step += 1
+            self.players.ema.update(self.players.generator, self.images)
+            observer.meter.add(figures)
+            share = self.limit.share(self.step, self.seconds)
+            if observer.due(self.step, last=share == 1):
+                self._check()
+                observer.write(self.step, self.images, self.seconds, last=share == 1)
+            if self.step % config.checkpoint_every == 0 or share == 1:
+                self._save(observer.score)
+            self.watcher.tick(self._progress(share))
+            if stop.number is not None and share < 1:
+                self._leave(stop.number)
+
+    def _play(self) -> dict[str, Tensor]:
+        """One step of the game: the discriminator's turns, then the generator's."""
+        config, players = self.config, self.players
+        penalise = self.step % config.penalty_every == 0
+        for turn in range(config.d_steps):
+            batch = self.stream.batch(self.step * config.d_steps + turn)
+            with self.precision.autocast():
+                with torch.set_grad_enabled(turn == config.d_steps - 1):
+                    fake = players.generator(self.stream.latent(), batch.labels)
+                d = discriminator_losses(
+                    players.discriminator, *batch, fake, config, self.images, penalise
+                )
+            players.d_optimizer.zero_grad()
+            d["total"].backward()  # type: ignore[no-untyped-call]
+            players.d_optimizer.step()
+        # The last fake serves the generator too: its graph is still there, its weights unchanged.
+        with self.precision.autocast(), frozen(players.discriminator):
+            g = generator_losses(players.discriminator, *batch, fake, config, self.images)
+            players.g_optimizer.zero_grad()
+            g["total"].backward()  # type: ignore[no-untyped-call]
+            players.g_optimizer.step()
+        return {**d, **g}
+
+    def _resume(self) -> None:
+        """Take over the newest checkpoint that is whole, and forget what came after it."""
+        saved = checkpoint.newest(self.run.checkpoints, self._say)
+        if saved is not None:
+            self._require_same_data(saved)
+            self.players.restore(saved.tensors)
+            self.step, self.seconds_before = saved.step, float(saved.state["seconds"])
+            self.observer.restore(saved.tensors["train_state"], self.images, self.seconds_before)
+            self.saved, self.saved_step, self.resumed_step = saved.path, self.step, self.step
+            self._say(f"resuming from step {self.step:,} ({saved.path})")
+        self.run.rewind(self.step)
+
+    def _require_same_data(self, saved: checkpoint.Checkpoint) -> None:
+        if saved.state.get("digest") != self.digest:
+            raise GansmithError(
+                f"{self.run.path} was trained on other data than these (their content differs); "
+                "resume with the same data, or start a new run with another --out"
+            )
+
+    def _save(self, score: float | None) -> None:
+        if self.step == self.saved_step:
+            return
+        tensors = self.players.tensors()
+        tensors["train_state"] |= self.observer.tensors()
+        state = {
+            "step": self.step,
+            "images": self.images,
+            "seconds": round(self.seconds, 3),
+            "score": score,
+            "digest": self.digest,
+            "config": self.config.model_dump(mode="json"),
+            "spec": self.spec.model_dump(mode="json"),
+        }
+        self.saved = checkpoint.save(
+            self.run.checkpoints, checkpoint.Checkpoint(self.step, tensors, state)
+        )
+        self.saved_step = self.step
+        checkpoint.prune(self.run.checkpoints, self.config.keep)
+
+    def _check(self) -> None:
+        """Stop before anything that is not a number is saved."""
+        try:
+            self.observer.check(self.step)
+        except NotANumberError as error:
+            good = (
+                f"the last good checkpoint is {self.saved}" if self.saved else "none was saved yet"
+            )
+            raise GansmithError(
+                f"{error}; stopped before saving it; {good}. "
+                "Try a lower lr, --precision fp32, or r1=1; --resume goes on from the checkpoint"
+            ) from None
+
+    def _leave(self, number: int) -> None:
+        self._check()
+        self._save(None)
+        self._say(
+            f"stopped at step {self.step:,} and saved; "
+            f"go on with: gansmith train --resume --out {self.run.path}"
+        )
+        raise Stopped(number)
+
+    def _progress(self, share: float) -> Progress:
+        seconds = self.seconds
+        trained = max(1e-9, seconds - self.seconds_before)
+        left = seconds * (1 - share) / share if share else None
+        rate = (self.step - self.resumed_step) * self.config.batch_size / trained
+        return Progress(self.step, self.images, seconds, share, rate, left, self.observer.latest)
+
+    def _say(self, line: str) -> None:
+        self.watcher.say(line)
+        if self.world.is_main:
+            self.run.say(line)
+
+    def _say_how(self) -> None:
+        wrong = guard_bf16(self.players, self.stream, self.precision)
+        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        self._say(f"device {self.device.type}{threads}, precision {self.precision.name}")
+        if wrong:
+            self._say(f"bf16 is wrong on this machine in {', '.join(wrong)}: kept in fp32")
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """No gradients for the weights of `network`: the generator's turn does not need them."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

@@ -1,0 +1,57 @@
+"""The networks, by name. A pair is built from a config and the data's spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gansmith.config import Config, DataSpec
+from gansmith.models import dcgan, dcgan_keras, mlp
+from gansmith.models.layers import init_dcgan
+
+__all__ = ["Networks", "build_generator", "build_networks", "draw_latent"]
+
+Builder = Callable[[Config, DataSpec], nn.Module]
+
+GENERATORS: dict[str, Builder] = {
+    "dcgan": dcgan.Generator,
+    "dcgan-keras": dcgan_keras.Generator,
+    "mlp": mlp.Generator,
+}
+DISCRIMINATORS: dict[str, Builder] = {
+    "dcgan": dcgan.Discriminator,
+    "dcgan-keras": dcgan_keras.Discriminator,
+    "mlp": mlp.Discriminator,
+}
+
+
+@dataclass(frozen=True)
+class Networks:
+    generator: nn.Module
+    discriminator: nn.Module
+
+
+def build_generator(config: Config, spec: DataSpec) -> nn.Module:
+    return GENERATORS[config.model](config, spec)
+
+
+def build_networks(config: Config, spec: DataSpec) -> Networks:
+    """Both players, initialised; draws from torch's global generator."""
+    networks = Networks(build_generator(config, spec), DISCRIMINATORS[config.model](config, spec))
+    if config.init == "dcgan":
+        init_dcgan(networks.generator)
+        init_dcgan(networks.discriminator)
+    return networks
+
+
+def draw_latent(
+    config: Config, count: int, device: torch.device, generator: torch.Generator | None = None
+) -> Tensor:
+    """(count, latent_size) from N(0, 1), or uniform on [-1, 1]."""
+    shape = (count, config.latent_size)
+    if config.latent == "uniform":
+        return torch.rand(shape, device=device, generator=generator) * 2 - 1
+    return torch.randn(shape, device=device, generator=generator)

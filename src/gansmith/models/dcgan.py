@@ -1,0 +1,99 @@
+"""DCGAN (Radford, Metz & Chintala 2016), for any size that halves cleanly.
+
+At 64×64 with 64 filters this is the network of the paper and of every tutorial: 1×1 → 4×4 → … →
+64×64 with 512, 256, 128, 64 channels, mirrored in the discriminator. Other sizes halve as long as
+the smaller side stays at least 4, so that 28×28 starts from 7×7 and 56×64 from 7×8.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from gansmith.config import Config, DataSpec
+from gansmith.errors import GansmithError
+from gansmith.models.layers import LabelledLatent, Projection, batch_norm, sequence
+
+
+def halvings(height: int, width: int) -> tuple[int, tuple[int, int]]:
+    """How often both sides halve before one would fall under 4, and the size that is left."""
+    times, base = 0, (height, width)
+    while all(side % 2 == 0 and side >= 8 for side in base):
+        times, base = times + 1, (base[0] // 2, base[1] // 2)
+    if times == 0 or min(base) > 15:
+        raise GansmithError(
+            f"size: expected sides that halve down to 4–15 pixels (multiples of 8 such as 32, 64 or "
+            f"56x64), found {width}x{height}; try {nearest_size(width)}x{nearest_size(height)}"
+        )
+    return times, base
+
+
+def nearest_size(side: int) -> int:
+    return max(8, round(side / 8) * 8)
+
+
+class Generator(nn.Module):
+    """Latents (N, Z) and, when conditional, labels (N,) → pictures (N, C, H, W) in [-1, 1]."""
+
+    def __init__(self, config: Config, spec: DataSpec):
+        super().__init__()
+        channels, height, width = spec.shape
+        stages, base = halvings(height, width)
+        self.label = LabelledLatent(spec.class_count) if spec.classes else None
+        inputs = config.latent_size + (self.label.embedding.embedding_dim if self.label else 0)
+        filters = [config.generator_filters * 2**n for n in reversed(range(stages))]
+        layers: list[nn.Module] = [nn.ConvTranspose2d(inputs, filters[0], base, bias=False)]
+        layers += _normalised(filters[0], config)
+        for wide, narrow in pairwise(filters):
+            layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False)]
+            layers += _normalised(narrow, config)
+        layers += [nn.ConvTranspose2d(filters[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.label is not None and labels is not None:
+            latent = self.label(latent, labels)
+        pictures: Tensor = self.layers(latent[:, :, None, None])
+        return pictures
+
+
+class Discriminator(nn.Module):
+    """Pictures (N, C, H, W) in [-1, 1] and, when conditional, labels (N,) → logits (N,)."""
+
+    def __init__(self, config: Config, spec: DataSpec):
+        super().__init__()
+        channels, height, width = spec.shape
+        stages, base = halvings(height, width)
+        filters = [channels, *(config.discriminator_filters * 2**n for n in range(stages))]
+        blocks = [
+            _halve(a, b, config, first=index == 0) for index, (a, b) in enumerate(pairwise(filters))
+        ]
+        self.layers = nn.Sequential(*(layer for block in blocks for layer in block))
+        self.logit = nn.Conv2d(filters[-1], 1, base, bias=False)
+        self.projection = Projection(spec.class_count, filters[-1]) if spec.classes else None
+
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+        features = self.layers(pictures)
+        logits: Tensor = self.logit(features).flatten()
+        if self.projection is not None and labels is not None:
+            logits = logits + self.projection(features, labels)
+        return logits
+
+
+def _normalised(channels: int, config: Config) -> list[nn.Module]:
+    norm = batch_norm(channels, config.bn_scale) if config.norm == "batch" else None
+    return list(sequence([norm, nn.ReLU(inplace=True)]))
+
+
+def _halve(inputs: int, outputs: int, config: Config, first: bool) -> nn.Sequential:
+    """Convolution to half the size; no batch norm on the first, which sees the pictures."""
+    normal = (config.d_norm or config.norm) == "batch" and not first
+    return sequence(
+        [
+            nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
+            batch_norm(outputs, config.bn_scale) if normal else None,
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Dropout2d(config.dropout) if config.dropout else None,
+        ]
+    )

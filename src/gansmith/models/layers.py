@@ -1,0 +1,61 @@
+"""The pieces that several networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+def batch_norm(channels: int, scale: str = "learned") -> nn.BatchNorm2d:
+    """Batch norm, ε 1e-5; ``scale="fixed"`` keeps γ at 1 (MXNet's ``fix_gamma``) and learns only β."""
+    norm = nn.BatchNorm2d(channels, eps=1e-5)
+    if scale == "fixed":
+        norm.weight.requires_grad_(False)
+    return norm
+
+
+def init_dcgan(network: nn.Module) -> None:
+    """Convolutions N(0, 0.02), batch-norm scales N(1, 0.02), all biases 0 (Radford et al. 2016)."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        elif isinstance(module, nn.BatchNorm2d) and module.weight.requires_grad:
+            nn.init.normal_(module.weight, 1.0, 0.02)
+        bias = getattr(module, "bias", None)
+        if isinstance(bias, nn.Parameter):
+            nn.init.zeros_(bias)
+
+
+class LabelledLatent(nn.Module):
+    """Join a learned vector of the class to the latent: (N, Z), (N,) → (N, Z + E)."""
+
+    def __init__(self, classes: int, size: int = 32):
+        super().__init__()
+        self.embedding = nn.Embedding(classes, size)
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        return torch.cat([latent, self.embedding(labels)], 1)
+
+
+class Projection(nn.Module):
+    """The class's part of the logit: e(y)·φ(x), φ the features summed over places.
+
+    Miyato & Koyama 2018, eq. 3. Features (N, C, H, W), labels (N,) → (N,). Starts at zero, so that
+    the label speaks only once it has something to say.
+    """
+
+    def __init__(self, classes: int, channels: int):
+        super().__init__()
+        self.embedding = nn.Embedding(classes, channels)
+        nn.init.zeros_(self.embedding.weight)
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        logits: Tensor = (self.embedding(labels) * features.sum((2, 3))).sum(1)
+        return logits
+
+
+def sequence(layers: Iterable[nn.Module | None]) -> nn.Sequential:
+    """A chain of the layers that are there: ``None`` stands for one that a switch left out."""
+    return nn.Sequential(*(layer for layer in layers if layer is not None))

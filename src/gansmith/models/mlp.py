@@ -1,0 +1,52 @@
+"""Two-layer perceptrons for points: the 1-D GAN of the Keras book, wide enough for rings and grids."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from gansmith.config import Config, DataSpec
+from gansmith.models.layers import LabelledLatent
+
+
+class Generator(nn.Module):
+    """Latents (N, Z), labels (N,) → points (N, D), standardised."""
+
+    def __init__(self, config: Config, spec: DataSpec):
+        super().__init__()
+        self.label = LabelledLatent(spec.class_count) if spec.classes else None
+        inputs = config.latent_size + (self.label.embedding.embedding_dim if self.label else 0)
+        self.layers = _perceptron(inputs, config.generator_filters, spec.shape[0], 0.0)
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.label is not None and labels is not None:
+            latent = self.label(latent, labels)
+        points: Tensor = self.layers(latent)
+        return points
+
+
+class Discriminator(nn.Module):
+    """Points (N, D), standardised, and labels (N,) → logits (N,)."""
+
+    def __init__(self, config: Config, spec: DataSpec):
+        super().__init__()
+        self.label = LabelledLatent(spec.class_count) if spec.classes else None
+        inputs = spec.shape[0] + (self.label.embedding.embedding_dim if self.label else 0)
+        self.layers = _perceptron(inputs, config.discriminator_filters, 1, config.dropout)
+
+    def forward(self, points: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.label is not None and labels is not None:
+            points = self.label(points, labels)
+        logits: Tensor = self.layers(points).flatten()
+        return logits
+
+
+def _perceptron(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, hidden),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, hidden),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, outputs),
+    )

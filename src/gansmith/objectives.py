@@ -1,0 +1,124 @@
+"""Networks and a batch in, a dictionary of losses out. Nothing here steps or calls backward."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gansmith.augment import augment
+from gansmith.config import Config
+from gansmith.losses import (
+    GAMES,
+    Targets,
+    gradient_penalty,
+    hard_targets,
+    soft_targets,
+    zero_centred_penalty,
+)
+
+
+def discriminator_losses(
+    discriminator: nn.Module,
+    real: Tensor,
+    labels: Tensor | None,
+    fake: Tensor,
+    config: Config,
+    images_seen: int,
+    penalise: bool,
+) -> dict[str, Tensor]:
+    """What the discriminator minimises, as ``total``, and the figures that go with it.
+
+    `real` and `fake` (N, …) share `labels` (N,); `fake` carries no gradient. With lazy penalties
+    (`penalty_every` = k, Karras et al. 2020, appendix B) `penalise` is true on every k-th step and
+    the penalty counts k-fold there.
+    """
+    real, fake = (disguise(x, config, images_seen) for x in (real, fake.detach()))
+    real.requires_grad_(penalise and config.r1 > 0)
+    fake.requires_grad_(penalise and config.r2 > 0)
+    real_logits, fake_logits = _logits(discriminator, real, fake, labels, config)
+    targets = _targets(real_logits, fake_logits, config)
+    adversarial = GAMES[config.loss].discriminator(real_logits, fake_logits, targets)
+    total = adversarial
+    if penalise:
+        total = total + config.penalty_every * _penalties(
+            discriminator, real, fake, real_logits, fake_logits, labels, config
+        )
+    return {
+        "total": total,
+        "loss_d": adversarial.detach(),
+        "d_real": real_logits.detach().sigmoid().mean(),
+        "d_fake": fake_logits.detach().sigmoid().mean(),
+    }
+
+
+def generator_losses(
+    discriminator: nn.Module,
+    real: Tensor,
+    labels: Tensor | None,
+    fake: Tensor,
+    config: Config,
+    images_seen: int,
+) -> dict[str, Tensor]:
+    """What the generator minimises, as ``total``; `fake` carries the gradient."""
+    game = GAMES[config.loss]
+    fake_logits = discriminator(disguise(fake, config, images_seen), labels).float()
+    real_logits = fake_logits
+    if game.needs_real:
+        with torch.no_grad():
+            real_logits = discriminator(disguise(real, config, images_seen), labels).float()
+    total = game.generator(fake_logits, real_logits)
+    return {"total": total, "loss_g": total.detach()}
+
+
+def disguise(x: Tensor, config: Config, images_seen: int) -> Tensor:
+    """What the discriminator is shown of `x`, real or fake: augmented, then noised."""
+    if config.augment:
+        x = augment(x, config.augment, config.augment_p)
+    sd = noise_level(config, images_seen)
+    return x + sd * torch.randn_like(x) if sd > 0 else x
+
+
+def noise_level(config: Config, images_seen: int) -> float:
+    """Standard deviation of the instance noise (Sønderby et al. 2017), falling linearly to zero."""
+    if not config.instance_noise_kimg:
+        return config.instance_noise
+    return config.instance_noise * max(0.0, 1 - images_seen / (1000 * config.instance_noise_kimg))
+
+
+def _logits(
+    discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, config: Config
+) -> tuple[Tensor, Tensor]:
+    """Real and fake in one batch or two: it is batch norm that feels the difference."""
+    if config.batches == "mixed":
+        both = discriminator(
+            torch.cat([real, fake]), None if labels is None else labels.repeat(2)
+        ).float()
+        return both[: len(real)], both[len(real) :]
+    return discriminator(real, labels).float(), discriminator(fake, labels).float()
+
+
+def _targets(real: Tensor, fake: Tensor, config: Config) -> Targets:
+    if config.label_smoothing or config.noisy_labels:
+        return soft_targets(real, fake, config.label_smoothing, config.noisy_labels)
+    return hard_targets(real, fake)
+
+
+def _penalties(
+    discriminator: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    real_logits: Tensor,
+    fake_logits: Tensor,
+    labels: Tensor | None,
+    config: Config,
+) -> Tensor:
+    total = real_logits.new_zeros(())
+    if config.r1:
+        total = total + config.r1 * zero_centred_penalty(real_logits, real)
+    if config.r2:
+        total = total + config.r2 * zero_centred_penalty(fake_logits, fake)
+    if config.gradient_penalty:
+        total = total + config.gradient_penalty * gradient_penalty(
+            discriminator, real.detach(), fake.detach(), labels
+        )
+    return total

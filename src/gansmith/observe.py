@@ -1,0 +1,178 @@
+"""What a run notes while it trains: means of the losses, samples of fixed noise, a score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gansmith.config import Config, DataSpec
+from gansmith.errors import GansmithError
+from gansmith.generate import to_values
+from gansmith.metrics.distances import sliced_wasserstein
+from gansmith.models import draw_latent
+from gansmith.players import Players
+from gansmith.run import RunFolder
+from gansmith.runtime import derive_seed
+from gansmith.stream import Stream
+
+SCORE_EXAMPLES = 256
+SCORE_SIDE = 32  # pictures are averaged down to about this before they are compared
+FIGURES = ("loss_d", "loss_g", "d_real", "d_fake")
+
+
+class Meter:
+    """Means over the steps since the last reading, summed on the device: reading is what waits."""
+
+    def __init__(self, device: torch.device):
+        self.sums = torch.zeros(len(FIGURES), device=device)
+        self.count = 0
+
+    def add(self, figures: Mapping[str, Tensor]) -> None:
+        self.sums += torch.stack([figures[name] for name in FIGURES])
+        self.count += 1
+
+    def means(self) -> dict[str, float]:
+        """NaN in any step since the last reading shows here: sums do not forget it."""
+        sums = self.sums.tolist()
+        return {n: s / max(1, self.count) for n, s in zip(FIGURES, sums, strict=True)}
+
+    def clear(self) -> None:
+        self.sums.zero_()
+        self.count = 0
+
+
+class Observer:
+    """Decides what is due after a step, measures it, and hands it to the run folder."""
+
+    def __init__(
+        self,
+        config: Config,
+        spec: DataSpec,
+        run: RunFolder,
+        stream: Stream,
+        players: Players,
+        device: torch.device,
+    ):
+        self.config, self.spec, self.run, self.stream = config, spec, run, stream
+        self.players, self.device = players, device
+        self.meter = Meter(device)
+        self.latest: dict[str, float] = {}
+        self.score: float | None = None
+        self.board: Any = None
+        self._last_time = (0, 0.0)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The running sums, so that a resumed run's next means are those of an unbroken one."""
+        return {"meter.sums": self.meter.sums, "meter.count": torch.tensor(self.meter.count)}
+
+    def restore(self, tensors: Mapping[str, Tensor], images: int, seconds: float) -> None:
+        self.meter.sums.copy_(tensors["meter.sums"])
+        self.meter.count = int(tensors["meter.count"])
+        self._last_time = (images, seconds)
+
+    def open(self, step: int) -> None:
+        """Start writing; a run that begins leaves what noise and data look like first."""
+        from tensorboardX import SummaryWriter  # slow to import, and not needed to plan a run
+
+        self.board = SummaryWriter(str(self.run.tensorboard), purge_step=step)
+        if step == 0:
+            self.run.write_samples("real", self._real(), self._columns)
+            self._sample(0)
+
+    def close(self) -> None:
+        if self.board is not None:
+            self.board.close()
+
+    def due(self, step: int, last: bool) -> bool:
+        every = (self.config.log_every, self.config.sample_every, self.config.checkpoint_every)
+        return last or any(step % n == 0 for n in every)
+
+    def check(self, step: int) -> None:
+        """Raise where a loss since the last reading, or a weight now, is not a number."""
+        means = self.meter.means()
+        wrong = [name for name, value in means.items() if not math.isfinite(value)]
+        if wrong or not self.players.all_finite():
+            raise NotANumberError(step, wrong or ["a weight"])
+
+    def write(self, step: int, images: int, seconds: float, last: bool) -> None:
+        """Write what is due at `step`: figures, samples, score."""
+        record: dict[str, Any] = {"step": step, "images": images, "seconds": round(seconds, 3)}
+        if last or step % self.config.log_every == 0:
+            record |= self._figures(images, seconds)
+        if last or step % self.config.checkpoint_every == 0:
+            self.score = record["score"] = self._measure()
+            self.latest["score"] = self.score
+        if len(record) > 3:
+            self._append(record)
+        if last or step % self.config.sample_every == 0:
+            self._sample(step)
+
+    def _figures(self, images: int, seconds: float) -> dict[str, float]:
+        images_before, seconds_before = self._last_time
+        self._last_time = (images, seconds)
+        elapsed = max(1e-9, seconds - seconds_before)
+        means = self.meter.means()
+        self.meter.clear()
+        self.latest.update(means)
+        return {"images_per_second": round((images - images_before) / elapsed, 1), **means}
+
+    def _append(self, record: Mapping[str, Any]) -> None:
+        self.run.append(record)
+        for name, value in record.items():
+            if name not in ("step", "images", "seconds"):
+                self.board.add_scalar(name, value, record["step"])
+
+    def _sample(self, step: int) -> None:
+        """The averaged generator's answer to always the same noise."""
+        made = self._made(self.config.samples, path=1, labels=self._sheet_labels())
+        values = to_values(made, self.spec)
+        path = self.run.write_samples(f"step-{step:09d}", values, self._columns)
+        if values.ndim == 4:
+            self.board.add_images("samples", values, step, dataformats="NHWC")
+        self.latest_sample = path
+
+    def _measure(self) -> float:
+        """Sliced Wasserstein distance of 256 generated examples to 256 real ones."""
+        real = self.stream.reference(SCORE_EXAMPLES)
+        made = self._made(SCORE_EXAMPLES, path=2, labels=real.labels)
+        return sliced_wasserstein(_flat(made), _flat(real.real))
+
+    @torch.no_grad()
+    def _made(self, count: int, path: int, labels: Tensor | None) -> Tensor:
+        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, 0, path))
+        latent = draw_latent(self.config, count, torch.device("cpu"), generator)
+        made: Tensor = self.players.ema.network(latent.to(self.device), labels)
+        return made.float()
+
+    def _real(self) -> Any:
+        return to_values(self.stream.reference(self.config.samples).real, self.spec)
+
+    @property
+    def _columns(self) -> int | None:
+        """With labels, a column a class (as long as the sheet stays about as wide as high)."""
+        classes = self.spec.class_count
+        return classes if 1 < classes <= 16 else None
+
+    def _sheet_labels(self) -> Tensor | None:
+        if not self.spec.classes:
+            return None
+        return torch.arange(self.config.samples, device=self.device) % self.spec.class_count
+
+
+class NotANumberError(GansmithError):
+    """Training met a loss or a weight that is not a number."""
+
+    def __init__(self, step: int, where: list[str]):
+        super().__init__(f"step {step:,}: {', '.join(where)} is not a number")
+
+
+def _flat(x: Tensor) -> Tensor:
+    """(N, …) → (N, D); large pictures averaged down first."""
+    if x.dim() == 4 and (shrink := min(x.shape[2:]) // SCORE_SIDE) > 1:
+        x = F.avg_pool2d(x, shrink)
+    return x.flatten(1)

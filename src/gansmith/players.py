@@ -1,0 +1,108 @@
+"""Both networks, their optimisers and the average, and how all of it becomes tensors and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gansmith.config import Config, DataSpec
+from gansmith.ema import EMA
+from gansmith.errors import GansmithError
+from gansmith.models import build_networks
+from gansmith.runtime import seed_step
+
+Tensors = dict[str, Tensor]
+INIT_STEP = -1  # the "step" that seeds the networks' initial weights
+
+
+@dataclass
+class Players:
+    generator: nn.Module
+    discriminator: nn.Module
+    ema: EMA
+    g_optimizer: torch.optim.Optimizer
+    d_optimizer: torch.optim.Optimizer
+
+    @classmethod
+    def create(cls, config: Config, spec: DataSpec, device: torch.device) -> Players:
+        """Fresh players; the same seed gives the same weights on every machine."""
+        seed_step(config.seed, 2**32 + INIT_STEP)
+        networks = build_networks(config, spec)
+        generator = networks.generator.to(device)
+        discriminator = networks.discriminator.to(device)
+        return cls(
+            generator,
+            discriminator,
+            EMA(generator, config.ema_kimg, config.batch_size),
+            adam(generator, config.lr, config),
+            adam(discriminator, config.d_lr or config.lr, config),
+        )
+
+    def tensors(self) -> dict[str, Tensors]:
+        """All state that is tensors, by checkpoint file."""
+        networks = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "ema": self.ema.network,
+        }
+        optimizers = {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
+        return {
+            "model": _prefixed((name, n.state_dict()) for name, n in networks.items()),
+            "train_state": _prefixed((n, optimizer_tensors(o)) for n, o in optimizers.items()),
+        }
+
+    def restore(self, files: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Take over the tensors of a checkpoint. GansmithError where they are another network's."""
+        try:
+            self.generator.load_state_dict(_part(files["model"], "generator"))
+            self.discriminator.load_state_dict(_part(files["model"], "discriminator"))
+            self.ema.network.load_state_dict(_part(files["model"], "ema"))
+            load_optimizer(self.g_optimizer, _part(files["train_state"], "g_optimizer"))
+            load_optimizer(self.d_optimizer, _part(files["train_state"], "d_optimizer"))
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise GansmithError(
+                f"the checkpoint does not fit this configuration: {error}"
+            ) from None
+
+    def all_finite(self) -> bool:
+        """Whether every weight and running statistic is a number."""
+        states = (self.generator, self.discriminator, self.ema.network)
+        floats = [t for n in states for t in n.state_dict().values() if t.is_floating_point()]
+        # One reduction a tensor and one wait for the device in all.
+        return bool(torch.stack([torch.isfinite(t).all() for t in floats]).all())
+
+
+def adam(network: nn.Module, lr: float, config: Config) -> torch.optim.Adam:
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    fused = parameters[0].device.type in ("cuda", "cpu")
+    return torch.optim.Adam(parameters, lr, (config.beta1, config.beta2), fused=fused)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:
+    """Adam's moments and counters, keyed ``<parameter number>.<name>``."""
+    return {
+        f"{index}.{name}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The inverse of `optimizer_tensors`; rates and betas stay as configured."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _prefixed(parts: Iterable[tuple[str, Mapping[str, Tensor]]]) -> Tensors:
+    return {f"{prefix}.{key}": t for prefix, tensors in parts for key, t in tensors.items()}
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
+    start = prefix + "."
+    return {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}

@@ -1,0 +1,143 @@
+"""Recipes: named functions that return a config, and the choice of one from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gansmith.config import Config, DataSpec
+from gansmith.errors import GansmithError
+
+
+def dcgan() -> Config:
+    """DCGAN at 64×64 as in the paper and the PyTorch tutorial (Radford et al. 2016)."""
+    return Config(recipe="dcgan", batch_size=128, epochs=5)
+
+
+def dcgan_mxnet() -> Config:
+    """The MXNet tutorial's: twice the filters, batch-norm scale fixed at 1, for colour at 64×64."""
+    return Config(
+        recipe="dcgan-mxnet",
+        generator_filters=128,
+        discriminator_filters=128,
+        bn_scale="fixed",
+        batch_size=64,
+        epochs=5,
+    )
+
+
+def dcgan_keras() -> Config:
+    """The Keras book's 28×28 digits and 32×32 colour GANs: no normalisation, dropout 0.4 in D."""
+    return Config(
+        recipe="dcgan-keras",
+        model="dcgan-keras",
+        size=None,
+        norm="none",
+        dropout=0.4,
+        init="torch",
+        batch_size=128,
+        epochs=20,
+    )
+
+
+def few_images() -> Config:
+    """A few hundred pictures at 64×64: z 64, two learning rates, flips and small affine moves.
+
+    The pumpkin tutorial augments the real pictures, which teaches the generator to make tilted
+    ones. Here both players see both kinds augmented, so nothing leaks; set `data.flip` and
+    `data.affine` to do as the tutorial did.
+    """
+    return Config(
+        recipe="few-images",
+        latent_size=64,
+        lr=2e-3,
+        d_lr=1e-3,
+        batch_size=32,
+        augment=("flip", "affine"),
+        ema_kimg=5,
+        minutes=20,
+    )
+
+
+def gan_1d() -> Config:
+    """Points on a curve, on a ring or from a distribution: small perceptrons, seconds to train."""
+    return Config(
+        recipe="gan-1d",
+        model="mlp",
+        size=None,
+        latent_size=8,
+        generator_filters=128,
+        discriminator_filters=128,
+        norm="none",
+        init="torch",
+        lr=1e-3,
+        beta2=0.99,
+        batch_size=256,
+        r1=0.1,
+        ema_kimg=50,
+        images=2_000_000,
+        log_every=100,
+        sample_every=500,
+        checkpoint_every=2000,
+        samples=1024,
+    )
+
+
+def dcgan_32() -> Config:
+    """A small DCGAN at 32×32 that shows digits within minutes on two cores; uses labels if any."""
+    return Config(
+        recipe="dcgan-32",
+        size="32",
+        latent_size=64,
+        conditional="auto",
+        generator_filters=32,
+        discriminator_filters=32,
+        lr=4e-4,
+        beta2=0.99,
+        batch_size=64,
+        minutes=5,
+    )
+
+
+RECIPES: dict[str, Callable[[], Config]] = {
+    "dcgan": dcgan,
+    "dcgan-32": dcgan_32,
+    "dcgan-keras": dcgan_keras,
+    "dcgan-mxnet": dcgan_mxnet,
+    "few-images": few_images,
+    "gan-1d": gan_1d,
+}
+
+
+def recipe(name: str) -> Config:
+    """The config of a recipe by name; an unknown name is a GansmithError that lists them."""
+    if name not in RECIPES:
+        raise GansmithError(f"recipe: expected one of {', '.join(RECIPES)}, found {name!r}")
+    return RECIPES[name]()
+
+
+def choose(kind: str, count: int, height: int | None, width: int | None) -> tuple[str, str]:
+    """The recipe for such data, and the reason in words."""
+    if kind == "points":
+        return "gan-1d", "the data are points"
+    largest = max(height or 0, width or 0)
+    if largest <= 40:
+        return "dcgan-32", f"the pictures are small ({width}x{height})"
+    if count < 2000:
+        return "few-images", f"there are only {count:,} pictures"
+    return "dcgan", f"there are {count:,} pictures of about {width}x{height}"
+
+
+def default_size(config: Config, height: int | None, width: int | None) -> str | None:
+    """The size a config asks for, or for `size` = none the data's own where the network can."""
+    if config.size or config.model == "mlp":
+        return config.size
+    return "28" if max(height or 32, width or 32) <= 28 else "32"
+
+
+def check_fit(config: Config, spec: DataSpec) -> None:
+    """Raise a GansmithError where the network can't make such data."""
+    if (config.model == "mlp") != (spec.kind == "points"):
+        other = "gan-1d" if spec.kind == "points" else "dcgan, dcgan-32 or few-images"
+        raise GansmithError(
+            f"recipe {config.recipe}: its {config.model} network can't make {spec.kind}; use {other}"
+        )

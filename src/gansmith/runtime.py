@@ -1,0 +1,118 @@
+"""Where and how a run computes: device, precision, randomness, this process among several."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gansmith.errors import GansmithError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among its peers. One process is rank 0 of 1."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.rank == 0
+
+    def share(self, batch_size: int) -> slice:
+        """The part of a global batch that is this process's own."""
+        if batch_size % self.size:
+            raise GansmithError(
+                f"batch_size: expected a multiple of the {self.size} processes, found {batch_size}"
+            )
+        part = batch_size // self.size
+        return slice(self.rank * part, (self.rank + 1) * part)
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` takes CUDA, then MPS, then the processor. An absent device is a GansmithError."""
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, here in present.items() if here))
+    if not present[name]:
+        here = ", ".join(kind for kind, is_here in present.items() if is_here)
+        raise GansmithError(f"device: {name} was asked for, but this machine has only {here}")
+    return torch.device(name)
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 is a gain there: tensor cores, AMX or AVX512-BF16. Emulated bf16 is slower."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return False
+
+
+@dataclass(frozen=True)
+class Precision:
+    """``fp32``, or ``bf16`` through autocast (weights and optimisers stay fp32)."""
+
+    name: str
+    device: torch.device
+
+    def autocast(self) -> AbstractContextManager[object]:
+        if self.name == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+def pick_precision(name: str, device: torch.device) -> Precision:
+    """``auto`` takes bf16 where the hardware has it."""
+    if name == "auto":
+        name = "bf16" if has_fast_bf16(device) else "fp32"
+    return Precision(name, device)
+
+
+def derive_seed(seed: int, *path: int) -> int:
+    """A 63-bit seed that is a pure function of ``seed`` and a path of counters."""
+    words = np.random.SeedSequence(entropy=seed, spawn_key=path).generate_state(2, np.uint32)
+    return (int(words[0]) << 31 | int(words[1]) >> 1) & (2**63 - 1)
+
+
+def seed_step(seed: int, step: int, rank: int = 0) -> None:
+    """Make every draw of a step a function of (seed, step, rank).
+
+    The step counter is then the whole state of the random generators: a resumed run draws what the
+    uninterrupted one would have drawn, dropout included.
+    """
+    torch.manual_seed(derive_seed(seed, step, rank))
+
+
+def machine() -> dict[str, str | int]:
+    """What a figure was measured on, for records."""
+    import platform
+
+    names = [line for line in _cpuinfo() if line.startswith("model name")]
+    return {
+        "processor": names[0].partition(":")[2].strip() if names else platform.processor(),
+        "cores": os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,148 @@
+"""Generated examples on disk: a sheet, a folder of PNGs, an .npz or a Parquet file, in flat memory."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from gansmith.checkpoint import write_atomically
+from gansmith.errors import GansmithError
+from gansmith.generate import Model, Samples
+from gansmith.imaging import grid, png_bytes, to_picture
+
+Labels = Sequence[int | str] | None
+ROW_GROUP = 1024
+GRID_MOST = 10_000
+
+
+def write_grid(model: Model, path: Path, n: int, seed: int = 0, labels: Labels = None) -> None:
+    """The first `n` examples of `seed` as one sheet; with `labels`, a column each."""
+    _require_pictures(model, path)
+    if not 0 < n <= GRID_MOST:
+        raise GansmithError(f"--grid: expected 1 to {GRID_MOST:,} pictures on a sheet, found {n:,}")
+    if path.suffix.lower() != ".png":
+        raise GansmithError(f"--grid: expected a name ending in .png, found {path.name}")
+    made = model.generate(n, seed=seed, labels=labels)
+    columns = len(labels) if labels and len(labels) > 1 else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, png_bytes(grid(made.images, columns)))
+
+
+def write_samples(model: Model, path: Path, n: int, seed: int = 0, labels: Labels = None) -> None:
+    """`n` examples of `seed` to a folder, or to the kind of file that the name's ending says."""
+    writers: dict[str, Callable[[Model, Path, int, Iterator[Samples]], None]] = {
+        "": _write_folder,
+        ".npz": _write_npz,
+        ".parquet": _write_parquet,
+    }
+    write = writers.get(path.suffix.lower())
+    if write is None:
+        raise GansmithError(f"--out: expected a folder, .npz or .parquet, found {path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(model, path, n, model.stream(n, seed=seed, labels=labels))
+
+
+def _write_folder(model: Model, path: Path, n: int, blocks: Iterator[Samples]) -> None:
+    """000000.png …, in a folder a class where there are classes: what `train` takes as SOURCE."""
+    _require_pictures(model, path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise GansmithError(f"--out {path}: expected a new or empty folder; it holds other files")
+    digits = max(6, len(str(n)))
+    for number, (image, label) in enumerate(_examples(blocks)):
+        folder = path if label is None else path / _folder_name(model.spec.classes, label)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number:0{digits}d}.png").write_bytes(png_bytes(to_picture(image)))
+
+
+def _write_npz(model: Model, path: Path, n: int, blocks: Iterator[Samples]) -> None:
+    """``images`` uint8 (N, H, W, C) — or ``points`` float32 (N, D) — and ``labels`` int64 (N,)."""
+    name = "images" if model.spec.kind == "pictures" else "points"
+    labels: list[np.ndarray] = []
+    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+            _write_header(member, (n, *model.example_shape), np.dtype(model.dtype))
+            for block in blocks:
+                member.write(block.images.tobytes())
+                labels += [] if block.labels is None else [block.labels]
+        if model.spec.classes:
+            all_labels = np.concatenate(labels) if labels else np.empty(0, np.int64)
+            with archive.open("labels.npy", "w", force_zip64=True) as member:
+                _write_header(member, all_labels.shape, all_labels.dtype)
+                member.write(all_labels.tobytes())
+
+
+def _write_parquet(model: Model, path: Path, n: int, blocks: Iterator[Samples]) -> None:
+    """The Hugging Face image layout: ``image{bytes, path}``, ``label`` with its names."""
+    _require_pictures(model, path)
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise GansmithError("writing Parquet needs pyarrow; pip install 'gansmith[hf]'") from None
+    schema = _parquet_schema(pa, model.spec.classes)
+    examples = enumerate(_examples(blocks))
+    with _replacing(path) as file, pq.ParquetWriter(file, schema) as writer:
+        while rows := list(islice(examples, ROW_GROUP)):
+            writer.write_table(pa.Table.from_pylist([_row(*row) for row in rows], schema=schema))
+
+
+def _row(number: int, example: tuple[np.ndarray, int | None]) -> dict[str, Any]:
+    image, label = example
+    row: dict[str, Any] = {
+        "image": {"bytes": png_bytes(to_picture(image)), "path": f"{number:06d}.png"}
+    }
+    return row if label is None else {**row, "label": label}
+
+
+def _parquet_schema(pa: Any, classes: tuple[str, ...] | None) -> Any:
+    fields = [("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))]
+    features: dict[str, Any] = {"image": {"_type": "Image"}}
+    if classes:
+        fields.append(("label", pa.int64()))
+        features["label"] = {"names": list(classes), "_type": "ClassLabel"}
+    description = json.dumps({"info": {"features": features}})
+    return pa.schema(fields, metadata={"huggingface": description})
+
+
+def _examples(blocks: Iterator[Samples]) -> Iterator[tuple[np.ndarray, int | None]]:
+    for block in blocks:
+        for i, image in enumerate(block.images):
+            yield image, None if block.labels is None else int(block.labels[i])
+
+
+def _folder_name(classes: tuple[str, ...] | None, label: int) -> str:
+    """A class's name as a folder name that can't leave its parent."""
+    name = classes[label] if classes else str(label)
+    safe = "".join(c if c.isalnum() or c in " -_." else "_" for c in name).strip(". ")
+    return safe or f"class-{label}"
+
+
+def _write_header(member: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(member, header)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only once it is whole."""
+    temporary = path.with_name(f".tmp-{path.name}")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _require_pictures(model: Model, path: Path) -> None:
+    if model.spec.kind != "pictures":
+        raise GansmithError(
+            f"{path}: this generator makes points, not pictures; use --out FILE.npz"
+        )

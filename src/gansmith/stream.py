@@ -1,0 +1,98 @@
+"""Batches for training: which examples, and as what numbers, is a function of (seed, step, rank)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gansmith.augment import augment
+from gansmith.config import Config, DataSpec
+from gansmith.data import Dataset, order
+from gansmith.errors import GansmithError
+from gansmith.models import draw_latent
+from gansmith.runtime import World, derive_seed
+
+ON_DEVICE_SHARE = 0.25  # of the accelerator's memory that a data set may take up
+
+
+class Batch(NamedTuple):
+    """`real` (N, C, H, W) in [-1, 1] or standardised points (N, D); `labels` int64 (N,) or None."""
+
+    real: Tensor
+    labels: Tensor | None
+
+
+def describe(dataset: Dataset, config: Config) -> DataSpec:
+    """What a generator of this data makes, and whether it listens to the labels."""
+    if config.conditional == "yes" and dataset.labels is None:
+        raise GansmithError(
+            f"conditional: expected labelled data, but {dataset.name} has none; use conditional=no"
+        )
+    labelled = config.conditional != "no" and dataset.labels is not None
+    classes = tuple(dataset.classes or ()) if labelled else None
+    shape = tuple(dataset.values.shape[1:])
+    if dataset.kind == "pictures":
+        return DataSpec(kind="pictures", shape=shape, classes=classes or None)
+    std, mean = torch.std_mean(dataset.values.double(), 0)
+    std = torch.where(std > 0, std, 1.0)
+    return DataSpec(
+        kind="points", shape=shape, classes=classes or None, mean=mean.tolist(), std=std.tolist()
+    )
+
+
+class Stream:
+    """The data set as an endless row of batches."""
+
+    def __init__(
+        self, dataset: Dataset, config: Config, spec: DataSpec, world: World, device: torch.device
+    ):
+        self.config, self.spec, self.device = config, spec, device
+        self.size = len(dataset)
+        self.own = world.share(config.batch_size)
+        home = device if _fits(dataset.values, device) else torch.device("cpu")
+        self.values = dataset.values.to(home)
+        self.labels = (
+            dataset.labels.to(home) if spec.classes and dataset.labels is not None else None
+        )
+        self.real_only = [k for k in ("flip", "affine") if getattr(config.data, k)]
+
+    def batch(self, index: int) -> Batch:
+        """The index-th batch of the run (this process's share of it)."""
+        size = self.config.batch_size
+        chosen = order(self.size, self.config.seed, index * size, size)[self.own]
+        batch = self.take(torch.from_numpy(chosen))
+        if self.real_only:
+            batch = batch._replace(real=augment(batch.real, self.real_only, 1.0))
+        return batch
+
+    def latent(self) -> Tensor:
+        """This process's rows of the whole batch's latents, from torch's global generator."""
+        return draw_latent(self.config, self.config.batch_size, self.device)[self.own]
+
+    def reference(self, count: int) -> Batch:
+        """A fixed draw of examples, the same in every call: for sheets and distances."""
+        seed = derive_seed(self.config.seed, 0)
+        return self.take(torch.from_numpy(order(self.size, seed, 0, count)))
+
+    def take(self, chosen: Tensor) -> Batch:
+        chosen = chosen.to(self.values.device)
+        real = to_network(self.values[chosen].to(self.device, non_blocking=True), self.spec)
+        labels = None if self.labels is None else self.labels[chosen].to(self.device)
+        return Batch(real, labels)
+
+
+def to_network(values: Tensor, spec: DataSpec) -> Tensor:
+    """uint8 pictures → [-1, 1]; points → standardised."""
+    if spec.kind == "pictures":
+        return values.float().div_(127.5).sub_(1)
+    mean, std = (torch.tensor(x, device=values.device) for x in (spec.mean, spec.std))
+    return (values - mean) / std
+
+
+def _fits(values: Tensor, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return device.type == "cpu"
+    _, total = torch.cuda.mem_get_info(device)
+    return values.nbytes < ON_DEVICE_SHARE * total
