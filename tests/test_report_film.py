@@ -34,7 +34,8 @@ def opened(content: bytes) -> Image.Image:
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("count", [1, 2, 60])
 def test_a_gif_has_every_frame_and_rests_on_the_last(count: int, mode: str) -> None:
-    gif = opened(film.files(reel(count, mode=mode))["samples.gif"])
+    frames = [film.label(f.picture.light, str(f.images)) for f in reel(count, mode=mode).frames]
+    gif = opened(film.gif(frames))
     durations = [frame.info["duration"] for frame in ImageSequence.Iterator(gif)]
     assert len(durations) == count
     assert durations[-1] == film.HOLD
@@ -50,7 +51,7 @@ def test_a_long_run_is_thinned_out(tmp_path: Path) -> None:
     images = [frame.images for frame in shot.frames]
     assert len(images) == film.MOST_FRAMES
     assert (images[0], images[-1]) == (0, 39_800)
-    assert len({b - a for a, b in zip(images, images[1:], strict=False)}) <= 2
+    assert len(set(np.diff(images).tolist())) <= 2
 
 
 def test_evenly_keeps_the_ends() -> None:
@@ -61,8 +62,14 @@ def test_evenly_keeps_the_ends() -> None:
 
 @pytest.mark.parametrize(
     ("size", "fitted"),
-    [((60, 40), (420, 280)), ((400, 300), (400, 300)), ((1600, 400), (800, 200)), ((20, 5000), (4, 1000)), ((5000, 3), (800, 1))],
-)  # fmt: skip
+    [
+        ((60, 40), (420, 280)),
+        ((400, 300), (400, 300)),
+        ((1600, 400), (800, 200)),
+        ((20, 5000), (4, 1000)),
+        ((5000, 3), (800, 1)),
+    ],
+)
 def test_fit_enlarges_by_whole_factors_and_bounds(
     size: tuple[int, int], fitted: tuple[int, int]
 ) -> None:
@@ -109,12 +116,12 @@ def test_an_ffmpeg_that_fails_or_hangs_is_passed_over(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_pictures_on_the_page_keep_to_their_budget(mode: str) -> None:
-    large = noise(1500, 1500, mode)
-    for budget in (5_000_000, 400_000, 40_000):
+    large = noise(500, 500, mode)
+    for budget in (1_000_000, 100_000, 10_000):
         kind, content = embed.compress(large, 1600, budget)
         assert len(content) <= budget
         assert opened(content).format == kind.upper()
-    assert opened(embed.compress(large, 300, 10**7)[1]).width == 300
+    assert opened(embed.compress(large, 300, 10**6)[1]).width == 300
 
 
 def test_a_running_mean_keeps_a_level_line_level() -> None:

@@ -7,7 +7,13 @@ samples = model.generate(100, seed=7)   # samples.images: uint8 (100, 32, 32, 1)
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# torch's threads wait for each other by spinning. On a machine that does anything else besides, they
+# spin while the one they wait for has no processor: a step was measured to take 10 times as long.
+# OpenMP reads this once, when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from gansmith.api import train

@@ -97,8 +97,16 @@ def execute(plan: Plan, watcher: Watcher | None = None) -> TrainResult:
     try:
         return Session(plan.dataset, plan.config, plan.run, watcher).train()
     finally:
-        if plan.run.metrics_file.exists():
-            write_report(plan.run.path)
+        _report(plan.run, watcher or Silent())
+
+
+def _report(run: RunFolder, watcher: Watcher) -> None:
+    """The report is made from files at any time: that it fails must not hide why a run ended."""
+    if run.metrics_file.exists():
+        try:
+            write_report(run.path)
+        except GansmithError as error:
+            watcher.say(f"no report: {error}")
 
 
 def _refuse_overwriting(run: RunFolder | None, resume: bool) -> None:

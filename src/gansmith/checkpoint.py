@@ -103,7 +103,10 @@ def clean(folder: Path) -> None:
     """Remove what an interrupted write left. Only the holder of the run's lock may call this."""
     if folder.is_dir():
         for path in folder.glob(".tmp-*"):
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def write_folder(target: Path, files: Mapping[str, bytes]) -> None:

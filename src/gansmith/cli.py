@@ -217,10 +217,10 @@ def data() -> None:
     _print_table(("source", "what", "size", "from", "terms"), rows)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """The command. A GansmithError is one sentence and status 2, never a traceback."""
     try:
-        app()
+        app(arguments)
     except GansmithError as error:
         Console(stderr=True, highlight=False).print(
             f"gansmith: {error}", markup=False, soft_wrap=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -16,7 +17,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
-Size = Annotated[str, Field(pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3})?$")]
+Size = Annotated[
+    str, Field(pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3})?$", coerce_numbers_to_str=True)
+]
+
+MOST_PROBLEMS = 50  # named in one error
+_brief = reprlib.Repr()  # a value in an error: short, however large or deep it is
+_brief.maxstring = 200
 
 Augmentation = Literal["flip", "affine", "brightness", "saturation", "contrast", "shift", "cutout"]
 Loss = Literal[
@@ -25,7 +32,9 @@ Loss = Literal[
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 class DataConfig(Section):
@@ -159,7 +168,10 @@ def build(values: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
-        lines = [_sentence(problem) for problem in error.errors()]
+        problems = error.errors()
+        lines = [_sentence(problem) for problem in problems[:MOST_PROBLEMS]]
+        if len(problems) > len(lines):
+            lines.append(f"  and {len(problems) - len(lines):,} more")
         raise GansmithError("\n".join(["the configuration can't be used:", *lines])) from None
 
 
@@ -167,7 +179,7 @@ def from_json(text: str, where: str) -> Config:
     """Read a ``config.json``; ``where`` names it in the error."""
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GansmithError(f"{where}: expected JSON, found something else ({error})") from None
     if not isinstance(values, dict):
         raise GansmithError(f"{where}: expected a JSON object, found a {type(values).__name__}")
@@ -226,7 +238,7 @@ def _sentence(problem: Any) -> str:
         message = "a size such as 64, or 56x64 (width x height)"
     if not key:
         return f"  {message}"
-    return f"  {key}: expected {message}, found {problem['input']!r}"
+    return f"  {key}: expected {message}, found {_brief.repr(problem['input'])}"
 
 
 def _nearest(key: str) -> str:
@@ -253,4 +265,6 @@ def _kind(annotation: Any) -> str:
         return " | ".join(map(str, options))
     if get_origin(annotation) is Annotated:
         return _kind(options[0])
+    if get_origin(annotation) is tuple:
+        return f"list of {_kind(options[0])}"
     return " | ".join(_kind(option) for option in options) if options else annotation.__name__

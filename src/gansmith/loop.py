@@ -92,10 +92,15 @@ class Session:
         self.step, self.seconds_before, self.started = 0, 0.0, time.perf_counter()
         self.saved: Path | None = None
         self.saved_step = self.resumed_step = 0
+        self.share = 0.0
 
     @property
     def images(self) -> int:
         return self.step * self.config.batch_size
+
+    @property
+    def finished(self) -> bool:
+        return self.share >= 1
 
     @property
     def seconds(self) -> float:
@@ -114,39 +119,36 @@ class Session:
             clear_errors(self.run.path),
             explain_memory(self.config, self.spec),
         ):
-            self._resume()
-            self.run.write_config(self.config)
-            self._say_how()
-            self.observer.open(self.step)
+            self._begin()
             stop.guarded = True
             try:
-                self._loop(stop)
+                for _ in self.steps():
+                    if stop.number is not None and not self.finished:
+                        self._leave(stop.number)
             finally:
                 self.observer.close()
-            self.run.write_model(
-                self.config, self.spec, self.players.ema.network.state_dict(), self.step
-            )
+            weights = self.players.ema.network.state_dict()
+            self.run.write_model(self.config, self.spec, weights, self.step)
         return TrainResult(self.run.path, self.step, self.images, self.seconds, self.observer.score)
 
-    def _loop(self, stop: Stop) -> None:
+    def steps(self) -> Iterator[None]:
+        """The loop itself; yields after every step."""
         config, observer = self.config, self.observer
         self.started = time.perf_counter()
-        share = self.limit.share(self.step, self.seconds)
-        while share < 1:
+        while not self.finished:
             seed_step(config.seed, self.step, self.world.rank)
             figures = self._play()
             self.step += 1
+            self.share = self.limit.share(self.step, self.seconds)
             self.players.ema.update(self.players.generator, self.images)
             observer.meter.add(figures)
-            share = self.limit.share(self.step, self.seconds)
-            if observer.due(self.step, last=share == 1):
+            if observer.due(self.step, last=self.finished):
                 self._check()
-                observer.write(self.step, self.images, self.seconds, last=share == 1)
-            if self.step % config.checkpoint_every == 0 or share == 1:
+                observer.write(self.step, self.images, self.seconds, last=self.finished)
+            if self.step % config.checkpoint_every == 0 or self.finished:
                 self._save(observer.score)
-            self.watcher.tick(self._progress(share))
-            if stop.number is not None and share < 1:
-                self._leave(stop.number)
+            self.watcher.tick(self._progress())
+            yield
 
     def _play(self) -> dict[str, Tensor]:
         """One step of the game: the discriminator's turns, then the generator's."""
@@ -171,6 +173,12 @@ class Session:
             players.g_optimizer.step()
         return {**d, **g}
 
+    def _begin(self) -> None:
+        self._resume()
+        self.run.write_config(self.config)
+        self._say_how()
+        self.observer.open(self.step)
+
     def _resume(self) -> None:
         """Take over the newest checkpoint that is whole, and forget what came after it."""
         saved = checkpoint.newest(self.run.checkpoints, self._say)
@@ -180,6 +188,7 @@ class Session:
             self.step, self.seconds_before = saved.step, float(saved.state["seconds"])
             self.observer.restore(saved.tensors["train_state"], self.images, self.seconds_before)
             self.saved, self.saved_step, self.resumed_step = saved.path, self.step, self.step
+            self.share = self.limit.share(self.step, self.seconds_before)
             self._say(f"resuming from step {self.step:,} ({saved.path})")
         self.run.rewind(self.step)
 
@@ -232,8 +241,8 @@ class Session:
         )
         raise Stopped(number)
 
-    def _progress(self, share: float) -> Progress:
-        seconds = self.seconds
+    def _progress(self) -> Progress:
+        seconds, share = self.seconds, self.share
         trained = max(1e-9, seconds - self.seconds_before)
         left = seconds * (1 - share) / share if share else None
         rate = (self.step - self.resumed_step) * self.config.batch_size / trained

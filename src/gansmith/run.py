@@ -60,8 +60,8 @@ class RunFolder:
                 ) from None
             try:
                 holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
-                checkpoint.clean(self.checkpoints)
-                checkpoint.clean(self.path)
+                for folder in (self.path, self.checkpoints, self.samples):
+                    checkpoint.clean(folder)
                 yield
             finally:
                 holder.unlink(missing_ok=True)
@@ -99,7 +99,8 @@ class RunFolder:
         text = "".join(line + "\n" for line in lines)
         checkpoint.write_atomically(self.metrics_file, text.encode())
         for sample in self.samples.glob("step-*"):
-            if int(sample.stem.removeprefix("step-")) > step:
+            number = sample.stem.removeprefix("step-")
+            if number.isdecimal() and int(number) > step:
                 sample.unlink()
 
     def write_samples(self, name: str, values: np.ndarray, columns: int | None = None) -> Path:
@@ -161,7 +162,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and isinstance(record.get("step"), int):
             yield record

@@ -44,6 +44,8 @@ def pick_device(name: str) -> torch.device:
     }
     if name == "auto":
         return torch.device(next(kind for kind, here in present.items() if here))
+    if name not in present:
+        raise GansmithError(f"device: expected auto, {', '.join(present)}, found {name!r}")
     if not present[name]:
         here = ", ".join(kind for kind, is_here in present.items() if is_here)
         raise GansmithError(f"device: {name} was asked for, but this machine has only {here}")

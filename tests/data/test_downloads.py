@@ -184,7 +184,7 @@ def test_missing_file_is_not_asked_for_again(server: Server) -> None:
 
 
 def test_no_connection(server: Server) -> None:
-    with pytest.raises(GansmithError, match="no connection to the server.*--data-dir"):
+    with pytest.raises(GansmithError, match=r"no connection to the server.*--data-dir"):
         open_download("mnist", mirror="http://127.0.0.1:9")
 
 

@@ -15,6 +15,9 @@ from PIL import Image
 
 from gansmith.data import inspect_source, open_source, prepare
 
+# pytest shows again what the package has Pillow keep to itself.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
+
 SIZES = [(1, 1), (3, 200), (200, 3), (17, 31)]
 MODES = {
     "PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],

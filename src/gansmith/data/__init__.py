@@ -10,7 +10,8 @@ from pathlib import Path
 
 from gansmith.data.archive import TarSource, ZipSource
 from gansmith.data.arrays import ArraySource, open_digits, open_idx, open_npy, open_npz
-from gansmith.data.downloads import DOWNLOADS, Download, open_download
+from gansmith.data.catalogue import DOWNLOADS, Download
+from gansmith.data.downloads import open_download
 from gansmith.data.folder import FolderSource
 from gansmith.data.huggingface import HuggingFaceSource
 from gansmith.data.idx import is_idx

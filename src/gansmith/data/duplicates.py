@@ -10,7 +10,7 @@ from gansmith.data.source import Array
 THUMBNAIL = 16  # pixels, both ways
 MAX_BITS = 3  # of 64 that may differ; below 4, so that one of four bands is always the same
 MAX_DISTANCE = 6.0  # root mean square between thumbnails, of 255
-_BLOCK = 1024
+MAX_LOOKAHEAD = 4096  # pictures compared with each; only huge sets of much the same exceed it
 
 
 def dhash(picture: Image.Image) -> int:
@@ -29,37 +29,42 @@ def near_duplicates(hashes: Array, thumbnails: Array) -> list[list[int]]:
         thumbnails: uint8 N×T×T.
     """
     parent = list(range(len(hashes)))
+    flat = thumbnails.reshape(len(hashes), -1)
+    means = flat.mean(axis=1) if len(flat) else np.empty(0)
     for band in range(4):
         # Neighbouring bits are alike (borders, sky), so a band takes every fourth one.
         keys = hashes & np.uint64(0x1111_1111_1111_1111 << band)
-        order = np.argsort(keys, kind="stable")
-        starts = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]]))
-        for bucket in np.split(order, starts[1:]):
-            for one, other in _alike(bucket, hashes, thumbnails):
-                parent[_root(parent, int(one))] = _root(parent, int(other))
+        order = np.lexsort((means, keys))
+        starts = np.flatnonzero(np.diff(keys[order])) + 1
+        for bucket in np.split(order, starts):
+            if len(bucket) > 1:
+                _join_alike(parent, bucket, hashes[bucket], means[bucket], flat[bucket])
     return _groups(parent)
 
 
-def _alike(bucket: Array, hashes: Array, thumbnails: Array) -> Array:
-    """Return the pairs (int P×2) within a bucket that look the same."""
-    found = [np.empty((0, 2), dtype=np.int64)]
-    for start in range(0, len(bucket) if len(bucket) > 1 else 0, _BLOCK):
-        rows = bucket[start : start + _BLOCK]
-        columns = bucket[start:]
-        close = _bits(hashes[rows, None] ^ hashes[None, columns]) <= MAX_BITS
-        one, other = np.nonzero(np.triu(close, k=1))
-        found.append(_confirmed(rows[one], columns[other], thumbnails))
-    return np.concatenate(found)
+def _join_alike(
+    parent: list[int], bucket: Array, hashes: Array, means: Array, thumbnails: Array
+) -> None:
+    """Join what looks the same within a bucket that is sorted by brightness.
 
-
-def _confirmed(one: Array, other: Array, thumbnails: Array) -> Array:
-    kept = [np.empty((0, 2), dtype=np.int64)]
-    for start in range(0, len(one), 65536):
-        a, b = one[start : start + 65536], other[start : start + 65536]
-        difference = thumbnails[a].astype(np.int32) - thumbnails[b]
-        near = np.mean(difference**2, axis=(1, 2)) <= MAX_DISTANCE**2
-        kept.append(np.stack([a[near], b[near]], axis=1))
-    return np.concatenate(kept)
+    Whatever is like an earlier picture needs no look of its own, so that a thousand blank pages
+    take a thousand comparisons and not a million.
+    """
+    # Pictures whose means differ by more than the distance allowed are farther apart than that.
+    ends = np.searchsorted(means, means + MAX_DISTANCE, side="right")
+    joined = np.zeros(len(bucket), dtype=bool)
+    for first in range(len(bucket)):
+        if joined[first]:
+            continue
+        others = np.arange(first + 1, min(int(ends[first]), first + 1 + MAX_LOOKAHEAD))
+        others = others[_bits(hashes[others] ^ hashes[first]) <= MAX_BITS]
+        if len(others) == 0:
+            continue
+        difference = thumbnails[others].astype(np.int32) - thumbnails[first]
+        others = others[np.mean(difference**2, axis=1) <= MAX_DISTANCE**2]
+        joined[others] = True
+        for other in bucket[others].tolist():
+            parent[_root(parent, other)] = _root(parent, int(bucket[first]))
 
 
 def _bits(values: Array) -> Array:

@@ -29,6 +29,8 @@ SUFFIXES = frozenset(
 # Pillow's own alarm about pictures that unpack to gigabytes is an error here. Ours rings earlier,
 # this one also covers what a decoder meets only while unpacking.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# What it only mutters about is either no matter (broken EXIF data) or ends in an error anyway.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {  # EXIF orientation -> what turns the picture upright
@@ -139,8 +141,8 @@ def is_grey(content: bytes | Array) -> bool:
 
 def looks_grey(picture: Image.Image) -> bool:
     """The same of a decoded RGB picture."""
-    factor = max(1, min(picture.size) // 256)
-    pixels = np.asarray(picture.reduce(factor), dtype=np.int16)
+    size = (min(picture.width, 256), min(picture.height, 256))
+    pixels = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.int16)
     spread = pixels.max(axis=-1) - pixels.min(axis=-1)
     return bool(spread.mean() <= 2 and np.quantile(spread, 0.995) <= 16)
 

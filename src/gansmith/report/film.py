@@ -22,14 +22,14 @@ from gansmith.report.story import Sample, Story
 T = TypeVar("T")
 
 MOST_FRAMES = 60
-MOST_DRAWN = 40  # frames of points: each takes a while to draw
+MOST_DRAWN = 30  # frames of points: each takes a while to draw
 WIDEST, TALLEST = 800, 1000  # pixels of a film
 SMALLEST = 400  # what is narrower is enlarged by a whole factor
 BAND = 30  # pixels below a picture for its label
 LEVELS = 32  # greys of a film: eight times fewer than a sheet has, half the file
 HOLD = 2500  # milliseconds for the last frame
 FPS = 10  # of the MP4
-MP4_SECONDS = 60  # after which ffmpeg is given up
+MP4_SECONDS = 10  # after which ffmpeg is given up: a run told to end has half a minute
 PAPER, INK = "#ffffff", "#1d2430"
 
 

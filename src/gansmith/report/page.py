@@ -70,7 +70,7 @@ def _sections(
     yield _settings(story.config)
     if story.log:
         yield _section("Log", "", _details("What the run said", f"<pre>{escape(story.log)}</pre>"))
-    yield _section("Files in this folder", "", _files(story, made))
+    yield _files(story, made)
 
 
 def _final(story: Story, reel: Reel, final: Frame) -> str:
@@ -141,7 +141,9 @@ def _files(story: Story, made: Sequence[str]) -> str:
     present = {name: text for name, text in FILES.items() if name in made}
     present |= {name: text for name, text in OTHERS.items() if (story.path / name).exists()}
     rows = [f"<li><code>{name}</code> {text}</li>" for name, text in present.items()]
-    return f'<ul class="files">{"".join(rows)}</ul>'
+    if not rows:
+        return ""
+    return _section("Files in this folder", "", f'<ul class="files">{"".join(rows)}</ul>')
 
 
 def _lead(story: Story) -> str:
@@ -159,7 +161,9 @@ def _tile(name: str, figure: str, remark: str) -> str:
 
 
 def _command(reason: str, line: str) -> str:
-    return f'<p>{escape(reason)}</p><pre class="command">{escape(line)}</pre>'
+    # Words stay whole: a phone's narrow line must not break "-n" in two.
+    parts = " ".join(f"<span>{escape(word)}</span>" for word in line.split(" "))
+    return f'<p>{escape(reason)}</p><pre class="command">{parts}</pre>'
 
 
 def _section(title: str, text: str, content: str) -> str:

@@ -83,8 +83,13 @@ def blank(theme: Theme, title: str, size: tuple[float, float]) -> tuple[Figure, 
     """An empty plot in the house's style."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, dpi=DPI, facecolor=theme.paper, layout="constrained")
-    axes = figure.add_subplot(facecolor=theme.paper)
+    figure = Figure(figsize=size, dpi=DPI, facecolor=theme.paper)
+    # Fixed margins: a layout that measures its labels would tremble from frame to frame of a film.
+    width, height = size
+    left, bottom, right, top = 0.52 / width, 0.45 / height, 1 - 0.2 / width, 1 - 0.36 / height
+    if not title:
+        left, bottom, top = 0.38 / width, 0.28 / height, 1 - 0.08 / height
+    axes = figure.add_axes((left, bottom, right - left, top - bottom), facecolor=theme.paper)
     if title:
         axes.set_title(title, loc="left", color=theme.ink, fontsize=10, fontweight="bold", pad=9)
     axes.tick_params(colors=theme.quiet, labelsize=8.5, length=0, pad=5)
@@ -143,7 +148,9 @@ def _scale(axes: Axes, name: str, curves: list[Curve], theme: Theme) -> None:
         return
     if name in ("score", "throughput"):
         axes.yaxis.set_major_locator(MaxNLocator(6))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axes.yaxis.set_major_formatter(
+            EngFormatter(sep="") if name == "throughput" else StrMethodFormatter("{x:g}")
+        )
         axes.set_ylim(bottom=0)
         return
     axes.set_ylim(*_limits(curves))

@@ -85,7 +85,8 @@ def commands(story: Story) -> list[tuple[str, str]]:
     run = shlex.quote(place(story.path))
     target = "points.npz" if story.points else "made"
     made = [("Make 1,000 more:", f"gansmith generate {run} -n 1000 --out {target}")]
-    resume = [("Go on where it stopped:", f"gansmith train --resume --out {run}")]
+    reason = "Go on where it stopped:" if story.step else "Start it:"
+    resume = [(reason, f"gansmith train --resume --out {run}")]
     return made if story.finished else resume + made if story.step else resume
 
 

@@ -1,0 +1,20 @@
+"""`python -m benchmarks [NAME …]`: run those, or all."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import kill, step_time
+
+ALL = {"kill": kill.main, "step_time": step_time.main}
+
+
+def run(names: list[str]) -> None:
+    unknown = [name for name in names if name not in ALL]
+    if unknown:
+        sys.exit(f"expected some of {', '.join(ALL)}, found {', '.join(unknown)}")
+    for name in names or ALL:
+        ALL[name]([])
+
+
+run(sys.argv[1:])

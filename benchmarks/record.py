@@ -1,0 +1,37 @@
+"""Results with what they were measured on, kept beside the code that measured them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from gansmith.runtime import machine
+
+RECORDS = Path(__file__).parent / "records"
+
+
+def write(name: str, config: dict[str, Any], result: dict[str, Any]) -> Path:
+    """Write records/NAME.json: config, result, machine, versions, commit and date."""
+    record = {
+        "benchmark": name,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": _commit(),
+        "machine": machine(),
+        "versions": {package: version(package) for package in ("gansmith", "torch", "numpy")},
+        "config": config,
+        "result": result,
+    }
+    RECORDS.mkdir(exist_ok=True)
+    path = RECORDS / f"{name}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    return path
+
+
+def _commit() -> str:
+    git = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(git, capture_output=True, text=True, cwd=Path(__file__).parent)
+    return done.stdout.strip() or "unknown"
