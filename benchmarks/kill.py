@@ -32,7 +32,7 @@ SETTINGS = {
     "generator_filters": 8,
     "discriminator_filters": 8,
     "batch_size": 16,
-    "images": 16 * 400,
+    "images": 16 * 200,
     "log_every": 7,
     "sample_every": 25,
     "checkpoint_every": 20,
@@ -152,7 +152,8 @@ def _steps(out: Path) -> int:
 
 def _is_saving(out: Path) -> bool:
     try:
-        return any(e.name.startswith(".tmp-") for e in os.scandir(out / "checkpoints"))
+        with os.scandir(out / "checkpoints") as entries:
+            return any(entry.name.startswith(".tmp-") for entry in entries)
     except OSError:
         return False
 

@@ -70,7 +70,7 @@ def test_a_picture_s_change_does_not_depend_on_the_other_pictures(name: str) -> 
 def test_pictures_are_changed_each_in_its_own_way(name: str) -> None:
     one = noise(1, 3, 32, 32)
     changed = KINDS[name](one.expand(32, -1, -1, -1), on(32))
-    assert len(changed.flatten(1).unique(dim=0)) >= 2 if name == "flip" else 16
+    assert len(changed.flatten(1).unique(dim=0)) >= (2 if name == "flip" else 16)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -82,7 +82,7 @@ def test_gradients_flow_through_and_are_right(name: str, shape: tuple[int, ...])
         torch.manual_seed(5)
         return KINDS[name](x, on(len(x)).double())
 
-    assert gradcheck(change, (pictures,), eps=1e-5, atol=1e-4)
+    assert gradcheck(change, (pictures,), eps=1e-5, atol=1e-4, fast_mode=True)
 
 
 def test_a_flip_is_the_mirror_image_and_half_of_them_happen() -> None:
@@ -171,7 +171,7 @@ def test_an_affine_move_keeps_a_flat_picture_flat_up_to_its_edges() -> None:
 
 @pytest.mark.parametrize("name", ["affine", "brightness", "contrast", "cutout"])
 def test_under_bf16_a_move_is_computed_as_exactly_as_without(name: str) -> None:
-    # The grid's coordinates would be off by a sixteenth of a pixel, on real pictures and fake.
+    # Coordinates rounded to 8 bits would be off by a part of a pixel, on real pictures and fake.
     pictures = noise(4, 1, 64, 64)
     results = []
     for enabled in (False, True):
@@ -233,7 +233,7 @@ def test_each_picture_is_changed_with_the_odds_p(p: float, seed: int) -> None:
 
 def test_at_p_zero_nothing_changes_and_at_p_one_everything_does() -> None:
     pictures = noise(200, 3, 16, 16)
-    assert torch.equal(augment(pictures, [k for k in EVERY if k != "affine"], 0.0), pictures)
+    torch.testing.assert_close(augment(pictures, EVERY, 0.0), pictures, atol=2e-5, rtol=0)
     assert torch.equal(augment(pictures, [], 1.0), pictures)
     changed = augment(pictures, ["brightness"], 1.0) != pictures
     assert changed.flatten(1).any(1).all()

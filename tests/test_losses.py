@@ -103,7 +103,7 @@ def test_the_best_discriminator_for_two_known_densities_is_their_log_ratio() -> 
     places = torch.arange(3)
     real, fake = (places.repeat_interleave((x * count).round().long()) for x in (p, q))
     logits = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([logits], max_iter=100, tolerance_grad=1e-10)
+    optimizer = torch.optim.LBFGS([logits], max_iter=200, tolerance_grad=1e-12, tolerance_change=0)
 
     def loss() -> Tensor:
         targets = hard_targets(logits[real], logits[fake])

@@ -19,12 +19,17 @@ from torch import Tensor
 
 
 def augment(pictures: Tensor, kinds: Iterable[str], p: float) -> Tensor:
-    """Apply each of `kinds` to each picture with probability `p`, in the order of `KINDS`."""
+    """Apply each of `kinds` to each picture with probability `p`, in the order of `KINDS`.
+
+    Always in fp32 at least: bf16 would put the places that `affine` samples off by half a pixel.
+    """
     chosen = set(kinds)
-    for name, function in KINDS.items():
-        if name in chosen:
-            on = (_uniform(pictures, 0, 1) < p).to(pictures.dtype)
-            pictures = function(pictures, on)
+    pictures = pictures.to(torch.promote_types(pictures.dtype, torch.float32))
+    with torch.autocast(pictures.device.type, enabled=False):
+        for name, function in KINDS.items():
+            if name in chosen:
+                on = (_uniform(pictures, 0, 1) < p).to(pictures.dtype)
+                pictures = function(pictures, on)
     return pictures
 
 

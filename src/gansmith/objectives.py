@@ -32,7 +32,8 @@ def discriminator_losses(
     (`penalty_every` = k, Karras et al. 2020, appendix B) `penalise` is true on every k-th step and
     the penalty counts k-fold there.
     """
-    real, fake = (disguise(x, config, images_seen) for x in (real, fake.detach()))
+    # Detached, both: the penalties' requires_grad_ must not reach the caller's tensors.
+    real, fake = (disguise(x.detach(), config, images_seen) for x in (real, fake))
     real.requires_grad_(penalise and config.r1 > 0)
     fake.requires_grad_(penalise and config.r2 > 0)
     real_logits, fake_logits = _logits(discriminator, real, fake, labels, config)

@@ -93,6 +93,8 @@ def dcgan_32() -> Config:
         discriminator_filters=32,
         lr=4e-4,
         beta2=0.99,
+        r1=1.0,
+        penalty_every=4,
         batch_size=64,
         minutes=5,
     )

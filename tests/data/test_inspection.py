@@ -56,6 +56,10 @@ def test_everything_is_found(mixture: Path, tmp_path: Path) -> None:
         "b/empty.png": "the file is empty",
     }
     assert found.contact_sheet == sheet
+    text = str(found)
+    assert text.startswith("mixture: 10 pictures, 8 usable\nwidth × height: 60×40 (7), 90×60 (1)")
+    assert "  b/broken.png: the file is cut short" in text
+    assert "the largest class is 1.7 times the smallest" in text
     with Image.open(sheet) as image:
         assert image.size[0] > 5 * 72
         assert image.size[1] == 4 + 2 * 76
@@ -76,6 +80,7 @@ def test_points() -> None:
     assert (found.kind, found.count, found.dimension) == ("points", 50_000, 2)
     assert found.low == pytest.approx([-1, 0], abs=0.01)
     assert found.high == pytest.approx([1, 1], abs=0.01)
+    assert str(found).startswith("parabola: 50,000 points")
 
 
 def test_near_duplicates_agree_with_comparing_all() -> None:

@@ -66,6 +66,9 @@ class Inspection:
         """How many items can be used."""
         return self.count - len(self.unreadable)
 
+    def __str__(self) -> str:
+        return describe(self)
+
 
 @dataclass(frozen=True)
 class _Seen:
@@ -121,6 +124,45 @@ def inspect_source(
     if contact_sheet and seen:
         draw_sheet(sampler, contact_sheet)
     return _summarise(source, seen, unreadable, contact_sheet if seen else None)
+
+
+def describe(found: Inspection, most: int = 10) -> str:
+    """Say what was found as text for a person, with at most ``most`` entries of each list."""
+    lines = [f"{found.name}: {found.count:,} {found.kind}, {found.usable:,} usable"]
+    if found.kind == "points":
+        for axis, (low, high) in enumerate(zip(found.low or [], found.high or [], strict=True)):
+            lines.append(f"axis {axis}: {low:.4g} … {high:.4g}")
+    else:
+        sizes = {f"{width}×{height}": count for (width, height), count in found.sizes.items()}
+        lines.append(_counts("width × height", sizes, most))
+        lines.append(_counts("colour modes", found.modes, most))
+        lines.append(_counts("formats", found.formats, most))
+        lines.append(f"with colour: {found.colour:,}; animated: {found.animated:,}")
+    if found.classes is not None:
+        lines.append(_counts(f"{len(found.classes)} classes", found.classes, 2 * most))
+        lines.append(f"the largest class is {found.imbalance or 1:.2g} times the smallest")
+    if found.kind == "pictures":
+        exact = [", ".join(group) for group in found.exact_duplicates]
+        near = [", ".join(group) for group in found.near_duplicates]
+        broken = [f"{skipped.name}: {skipped.reason}" for skipped in found.unreadable]
+        lines += _list("groups of exact duplicates", exact, most)
+        lines += _list("groups that look the same", near, most)
+        lines += _list("unreadable", broken, len(broken))
+    if found.contact_sheet:
+        lines.append(f"contact sheet: {found.contact_sheet}")
+    return "\n".join(lines)
+
+
+def _counts(title: str, counts: dict[str, int], most: int) -> str:
+    shown = [f"{name} ({count:,})" for name, count in list(counts.items())[:most]]
+    more = f", and {len(counts) - most:,} more" if len(counts) > most else ""
+    return f"{title}: {', '.join(shown)}{more}"
+
+
+def _list(title: str, entries: list[str], most: int) -> list[str]:
+    shown = [f"  {entry if len(entry) < 200 else entry[:199] + '…'}" for entry in entries[:most]]
+    more = [f"  and {len(entries) - most:,} more"] if len(entries) > most else []
+    return [f"{title}: {len(entries):,}", *shown, *more]
 
 
 def _look(background: str, item: Item) -> tuple[_Seen, Image.Image] | str:

@@ -30,7 +30,9 @@ def halvings(height: int, width: int) -> tuple[int, tuple[int, int]]:
 
 
 def nearest_size(side: int) -> int:
-    return max(8, round(side / 8) * 8)
+    """The side nearest to `side` that halves down to 4–15 pixels."""
+    clean = (base << times for base in range(4, 16) for times in range(1, 11))
+    return min(clean, key=lambda size: abs(size - side))
 
 
 class Generator(nn.Module):

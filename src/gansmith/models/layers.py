@@ -29,11 +29,16 @@ def init_dcgan(network: nn.Module) -> None:
 
 
 class LabelledLatent(nn.Module):
-    """Join a learned vector of the class to the latent: (N, Z), (N,) → (N, Z + E)."""
+    """Join a learned vector of the class to the latent: (N, Z), (N,) → (N, Z + E).
+
+    It starts small beside the latent's N(0, 1). Started as large, it is the easier of the two to
+    learn from, and the generator makes one picture a class and never listens to the latent again.
+    """
 
     def __init__(self, classes: int, size: int = 32):
         super().__init__()
         self.embedding = nn.Embedding(classes, size)
+        nn.init.normal_(self.embedding.weight, 0.0, 0.1)
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
         return torch.cat([latent, self.embedding(labels)], 1)
