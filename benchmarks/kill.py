@@ -37,6 +37,7 @@ SETTINGS = {
     "sample_every": 25,
     "checkpoint_every": 20,
 }
+KILLS_A_RUN = 20
 SAVING_SHARE = 0.5  # of the kills are aimed at a checkpoint being written
 
 
@@ -98,7 +99,7 @@ def run(kills: int, folder: Path, seed: int = 0) -> dict[str, object]:
     runs = 0
     while sum(counts.values()) < kills:
         shutil.rmtree(victim, ignore_errors=True)
-        while sum(counts.values()) < kills:
+        for _ in range(min(KILLS_A_RUN, kills - sum(counts.values()))):
             when = kill_once(victim, luck.random() < SAVING_SHARE, luck)
             if when == "ended":
                 break

@@ -55,6 +55,9 @@ def test_a_key_like_no_other_is_answered_with_where_they_are_listed() -> None:
         ({"gradient_penalty": 10, "loss": "wasserstein"}, "d_norm=none"),
         ({"loss": "relativistic", "label_smoothing": 0.1}, "relativistic"),
         ({"loss": "relativistic", "noisy_labels": 0.1}, "relativistic"),
+        ({"model": "mlp", "augment": ("flip",)}, "not for points"),
+        ({"model": "mlp", "data": {"flip": True}}, "not for points"),
+        ({"model": "mlp", "data": {"affine": True}}, "not for points"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(values: dict, word: str) -> None:

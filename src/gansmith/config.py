@@ -17,9 +17,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
-Size = Annotated[
-    str, Field(pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3})?$", coerce_numbers_to_str=True)
-]
+Size = Annotated[str, Field(pattern=r"^[1-9]\d{0,3}(x[1-9]\d{0,3})?$", coerce_numbers_to_str=True)]
 
 MOST_PROBLEMS = 50  # named in one error
 _brief = reprlib.Repr()  # a value in an error: short, however large or deep it is
@@ -125,6 +123,8 @@ class Config(Section):
             problems.append(
                 "label_smoothing and noisy_labels have no meaning in a relativistic loss"
             )
+        if self.model == "mlp" and (self.augment or self.data.flip or self.data.affine):
+            problems.append("augment, data.flip and data.affine are for pictures, not for points")
         if problems:
             raise ValueError("; ".join(problems))
         return self

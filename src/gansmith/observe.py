@@ -129,7 +129,7 @@ class Observer:
 
     def _sample(self, step: int) -> None:
         """The averaged generator's answer to always the same noise."""
-        made = self._made(self.config.samples, path=1, labels=self._sheet_labels())
+        made = self._made(self._sheet_size, path=1, labels=self._sheet_labels())
         values = to_values(made, self.spec)
         path = self.run.write_samples(f"step-{step:09d}", values, self._columns)
         if values.ndim == 4:
@@ -150,7 +150,14 @@ class Observer:
         return made.float()
 
     def _real(self) -> Any:
-        return to_values(self.stream.reference(self.config.samples).real, self.spec)
+        """Real examples in the places of generated ones: each under its class where there are any."""
+        labels = self._sheet_labels()
+        real = (
+            self.stream.reference(self._sheet_size)
+            if labels is None
+            else (self.stream.reference_of(labels.cpu()))
+        )
+        return to_values(real.real, self.spec)
 
     @property
     def _columns(self) -> int | None:
@@ -158,10 +165,16 @@ class Observer:
         classes = self.spec.class_count
         return classes if 1 < classes <= 16 else None
 
+    @property
+    def _sheet_size(self) -> int:
+        """As many as asked for, but whole rows."""
+        count, columns = self.config.samples, self._columns
+        return count - count % columns if columns and count > columns else count
+
     def _sheet_labels(self) -> Tensor | None:
         if not self.spec.classes:
             return None
-        return torch.arange(self.config.samples, device=self.device) % self.spec.class_count
+        return torch.arange(self._sheet_size, device=self.device) % self.spec.class_count
 
 
 class NotANumberError(GansmithError):

@@ -97,6 +97,7 @@ def dcgan_32() -> Config:
         penalty_every=4,
         batch_size=64,
         minutes=5,
+        samples=80,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import NamedTuple
 
 import torch
@@ -73,8 +74,20 @@ class Stream:
 
     def reference(self, count: int) -> Batch:
         """A fixed draw of examples, the same in every call: for sheets and distances."""
-        seed = derive_seed(self.config.seed, 0)
-        return self.take(torch.from_numpy(order(self.size, seed, 0, count)))
+        return self.take(self._reference_order(count))
+
+    def reference_of(self, labels: Tensor) -> Batch:
+        """A fixed draw with just these labels (N,), in turn where there are too few of one."""
+        assert self.labels is not None
+        drawn = self._reference_order(self.size)
+        known = self.labels.cpu()[drawn]
+        rows = {
+            k: cycle(drawn[known == k].tolist() or drawn.tolist()) for k in set(labels.tolist())
+        }
+        return self.take(torch.tensor([next(rows[k]) for k in labels.tolist()]))
+
+    def _reference_order(self, count: int) -> Tensor:
+        return torch.from_numpy(order(self.size, derive_seed(self.config.seed, 0), 0, count))
 
     def take(self, chosen: Tensor) -> Batch:
         chosen = chosen.to(self.values.device)
