@@ -27,7 +27,9 @@ def noise(*shape: int) -> Tensor:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_kind_leaves_alone_what_it_is_off_for(name: str, shape: tuple[int, ...]) -> None:
     pictures = noise(*shape)
-    torch.testing.assert_close(KINDS[name](pictures, on(len(pictures), 0)), pictures, atol=2e-5, rtol=0)
+    torch.testing.assert_close(
+        KINDS[name](pictures, on(len(pictures), 0)), pictures, atol=2e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -85,7 +86,8 @@ def test_a_size_is_one_number_or_width_x_height(
 
 
 @pytest.mark.parametrize(
-    "size", ["", "0", "064", "-64", "64x", "x64", "64x0", "64 x 64", "64X64", "12345", "64\n", "6.4"]
+    "size",
+    ["", "0", "064", "-64", "64x", "x64", "64x0", "64 x 64", "64X64", "12345", "64\n", "6.4"],
 )
 def test_other_forms_of_a_size_are_refused(size: str) -> None:
     with pytest.raises(GansmithError, match="a size such as 64"):
@@ -125,7 +127,14 @@ def test_numbers_without_a_meaning_are_refused(values: dict) -> None:
 
 def test_settings_from_the_command_line_nest_and_keep_their_text() -> None:
     found = parse_settings(
-        ["lr=1e-3", "data.fit=pad", "data.flip=yes", "batch-size = 32", "source=a=b", "minutes=none"]
+        [
+            "lr=1e-3",
+            "data.fit=pad",
+            "data.flip=yes",
+            "batch-size = 32",
+            "source=a=b",
+            "minutes=none",
+        ]
     )
     assert found == {
         "lr": "1e-3",
@@ -286,7 +295,5 @@ def test_an_error_does_not_repeat_a_huge_value() -> None:
     )
 )
 def test_any_json_gives_a_config_or_a_gansmith_error(values: object) -> None:
-    try:
+    with contextlib.suppress(GansmithError):
         assert isinstance(from_json(json.dumps(values), "here"), Config)
-    except GansmithError:
-        pass

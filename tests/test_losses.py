@@ -162,7 +162,9 @@ def test_only_differences_count_in_a_relativistic_game(
     r = torch.tensor(real, dtype=torch.float64)
     f = torch.tensor(fake[: len(real)], dtype=torch.float64)
     game = GAMES["relativistic"]
-    here, there = (game.discriminator(*x, hard_targets(r, f)) for x in ((r, f), (r + offset, f + offset)))
+    here, there = (
+        game.discriminator(*x, hard_targets(r, f)) for x in ((r, f), (r + offset, f + offset))
+    )
     assert here.item() == pytest.approx(there.item(), abs=1e-9)
     # Changing sides turns one player's loss into the other's …
     assert game.discriminator(r, f, hard_targets(r, f)).item() == game.generator(r, f).item()
@@ -244,9 +246,9 @@ def test_r1_of_a_quadratic_discriminator_is_the_mean_squared_gradient() -> None:
     a = torch.tensor([[2.0, 0.5], [0.5, -1.0]], dtype=torch.float64, requires_grad=True)
     x = torch.tensor([[1.0, 2.0], [-1.0, 0.0], [3.0, 1.0]], dtype=torch.float64, requires_grad=True)
     penalty = zero_centred_penalty(0.5 * torch.einsum("ni,ij,nj->n", x, (a + a.T) / 2, x), x)
-    expected = sum(
-        (2 * p + 0.5 * q) ** 2 + (0.5 * p - q) ** 2 for p, q in x.tolist()
-    ) / (2 * len(x))
+    expected = sum((2 * p + 0.5 * q) ** 2 + (0.5 * p - q) ** 2 for p, q in x.tolist()) / (
+        2 * len(x)
+    )
     assert penalty.item() == pytest.approx(expected)
     (gradient,) = torch.autograd.grad(penalty, a)
     rows = x.detach()

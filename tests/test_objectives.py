@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.builders import config, pictures, points, points_config
 from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.losses import GAMES
 from gansmith.models import Networks, build_networks, draw_latent
 from gansmith.objectives import discriminator_losses, disguise, generator_losses, noise_level
+from tests.builders import config, pictures, points, points_config
 
 NETWORKS = {
     "dcgan": (config(), pictures(1, 16, 16)),
@@ -19,20 +19,18 @@ NETWORKS = {
     "dcgan with labels": (config(d_norm="none"), pictures(1, 16, 16, classes=("a", "b", "c"))),
     "dcgan-keras": (
         config(model="dcgan-keras", norm="none", init="torch", dropout=0.4),
-        pictures(1, 8, 8),
+        pictures(1, 16, 16),
     ),
     "dcgan-keras, colour": (
         config(model="dcgan-keras", norm="none", init="torch", dropout=0.4),
-        pictures(3, 8, 8, classes=("a", "b")),
+        pictures(3, 16, 16, classes=("a", "b")),
     ),
     "mlp": (points_config(), points()),
     "mlp with labels": (points_config(), points(classes=("a", "b"))),
 }
 
 
-def play(
-    name: str, **changes: object
-) -> tuple[Networks, Config, Tensor, Tensor | None, Tensor]:
+def play(name: str, **changes: object) -> tuple[Networks, Config, Tensor, Tensor | None, Tensor]:
     a_config, spec = NETWORKS[name]
     a_config = a_config.with_(**changes)
     networks = build_networks(a_config, spec)
@@ -220,6 +218,8 @@ def test_the_generators_turn_gives_the_real_pictures_no_graph() -> None:
     on_fake = networks.discriminator(fake.detach())
     on_real = networks.discriminator(real).detach()
     # Only the fake side of the difference moves the discriminator's weights.
-    expected = torch.autograd.grad(F.softplus(on_real - on_fake).mean(), list(networks.discriminator.parameters()))
+    expected = torch.autograd.grad(
+        F.softplus(on_real - on_fake).mean(), list(networks.discriminator.parameters())
+    )
     for parameter, gradient in zip(networks.discriminator.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)

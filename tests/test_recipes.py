@@ -79,7 +79,10 @@ def test_a_recipe_is_explained_and_does_not_leak_augmentations_unasked(name: str
     assert not a_config.data.flip
     assert not a_config.data.affine
     assert a_config.augment_p <= 0.8 or not a_config.augment
-    assert sum(limit is not None for limit in (a_config.minutes, a_config.epochs, a_config.images)) == 1
+    assert (
+        sum(limit is not None for limit in (a_config.minutes, a_config.epochs, a_config.images))
+        == 1
+    )
 
 
 def test_an_unknown_recipe_is_answered_with_the_list() -> None:
@@ -106,7 +109,7 @@ def test_the_recipe_is_chosen_from_the_data_and_the_reason_is_said(
     assert reason
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from(["pictures", "points"]),
     st.integers(1, 10**6),

@@ -64,7 +64,7 @@ def test_derived_seeds_differ_over_seeds_and_paths_and_fill_their_63_bits() -> N
 def test_the_shares_of_all_processes_partition_the_batch(size: int, part: int) -> None:
     batch = list(range(size * part))
     shares = [batch[World(rank, size).share(len(batch))] for rank in range(size)]
-    assert sum(shares, []) == batch
+    assert [example for share in shares for example in share] == batch
     assert {len(share) for share in shares} == {part}
 
 

@@ -13,23 +13,28 @@ The manifest still says so, because disks lie too. Nothing here can execute anyt
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from gansmith.errors import GansmithError
 
 MANIFEST = "manifest.json"
+LONGEST_MANIFEST = 2**20  # bytes
 NAME = re.compile(r"step-(\d{9,})")
 
 
@@ -61,7 +66,7 @@ def load(path: Path) -> Checkpoint:
     files = read_folder(path)
     try:
         tensors = {
-            name.removesuffix(".safetensors"): safetensors.torch.load(content)
+            name.removesuffix(".safetensors"): load_tensors(content)
             for name, content in files.items()
             if name.endswith(".safetensors")
         }
@@ -95,7 +100,7 @@ def prune(folder: Path, keep: int) -> None:
     present = list(paths(folder))
     best = min(present, key=_score, default=None)
     for path in present[:-keep]:
-        if path != best or _score(path) == float("inf"):
+        if path != best or _score(path) == math.inf:
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -131,7 +136,7 @@ def read_folder(path: Path, limit: int = 64 * 2**30) -> dict[str, bytes]:
     for name, entry in _read_manifest(path).items():
         file = path / name
         try:
-            if file.is_symlink() or file.stat().st_size != entry["bytes"] or entry["bytes"] > limit:
+            if _length(file) != entry["bytes"] or entry["bytes"] > limit:
                 raise DamagedError(f"{path}: {name} has not the length its manifest gives")
             files[name] = file.read_bytes()
         except OSError as error:
@@ -153,9 +158,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def encode(tensors: Mapping[str, Tensor]) -> bytes:
-    return safetensors.torch.save(
-        {key: t.detach().cpu().contiguous() for key, t in tensors.items()}
-    )
+    return save_tensors({key: t.detach().cpu().contiguous() for key, t in tensors.items()})
 
 
 def _manifest(files: Mapping[str, bytes]) -> bytes:
@@ -168,6 +171,8 @@ def _manifest(files: Mapping[str, bytes]) -> bytes:
 
 def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     try:
+        if _length(path / MANIFEST) > LONGEST_MANIFEST:
+            raise ValueError("it is far too long")
         entries = json.loads((path / MANIFEST).read_bytes())
         for name, entry in entries.items():
             # A name is a plain file name: a manifest must not reach outside its folder.
@@ -184,13 +189,21 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     return dict(entries)
 
 
+def _length(file: Path) -> int:
+    """Its size; links, pipes and devices are refused with an OSError, for reading could not end."""
+    status = file.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a plain file")
+    return status.st_size
+
+
 def _score(path: Path) -> float:
     """The score a checkpoint was saved with; unreadable or none counts as worst."""
     try:
         score = json.loads((path / "state.json").read_bytes()).get("score")
-    except (OSError, ValueError, AttributeError):
-        return float("inf")
-    return float(score) if isinstance(score, (int, float)) else float("inf")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return math.inf
+    return score if isinstance(score, float) and math.isfinite(score) else math.inf
 
 
 def _write_synced(path: Path, content: bytes) -> None:
@@ -216,5 +229,10 @@ def _rename(temporary: Path, target: Path) -> None:
     aside = target.parent / f".tmp-old-{target.name}-{os.getpid()}"
     if target.exists():
         target.rename(aside)
-    temporary.rename(target)
+    try:
+        temporary.rename(target)
+    except OSError:
+        if aside.exists():
+            aside.rename(target)
+        raise
     shutil.rmtree(aside, ignore_errors=True)

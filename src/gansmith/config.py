@@ -157,6 +157,14 @@ class DataSpec(Section):
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
+    @model_validator(mode="after")
+    def _agree(self) -> DataSpec:
+        if self.kind == "pictures" and len(self.shape) != 3:
+            raise ValueError("shape: expected channels, height and width")
+        if self.kind == "points" and not ((len(self.mean),) == (len(self.std),) == self.shape):
+            raise ValueError("expected one size as shape, and as many means and deviations")
+        return self
+
     @property
     def class_count(self) -> int:
         """0 for an unconditional generator."""

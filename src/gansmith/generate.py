@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from safetensors.torch import load as load_tensors
+from torch import Tensor, nn
 
 from gansmith import checkpoint
 from gansmith.config import Config, DataSpec, build
 from gansmith.errors import GansmithError
 from gansmith.imaging import to_uint8
 from gansmith.models import build_generator, draw_latent
+from gansmith.recipes import check_fit
 from gansmith.runtime import derive_seed, pick_device
 
 # Examples are made in blocks of this size, always whole: a convolution may sum in another order for
@@ -46,13 +47,15 @@ class Model:
     ):
         self.config, self.spec, self.step = config, spec, step
         self.device = pick_device(device)
+        check_fit(config, spec)
         # Built without memory, then given the weights: what a description claims costs nothing
         # before the weights that came with it are seen to fit.
-        with torch.device("meta"):
-            self.network = build_generator(config, spec)
         try:
+            with torch.device("meta"):
+                self.network = build_generator(config, spec)
+            _require_types(self.network, weights)
             self.network.load_state_dict(weights, assign=True)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError, OverflowError) as error:
             raise GansmithError(f"the weights do not fit the network: {error}") from None
         self.network.to(self.device).eval().requires_grad_(False)
 
@@ -74,6 +77,8 @@ class Model:
         """The same examples in blocks, in flat memory."""
         if n < 0:
             raise GansmithError(f"n: expected a count of 0 or more, found {n}")
+        if seed < 0:
+            raise GansmithError(f"seed: expected 0 or more, found {seed}")
         wanted = self._label_numbers(labels)
         for start in range(0, n, BLOCK):
             block = self._block(seed, start // BLOCK, wanted)
@@ -116,7 +121,7 @@ class Model:
         return torch.tensor([wanted[place % len(wanted)] for place in places])
 
     def _label_numbers(self, labels: Sequence[int | str] | None) -> list[int] | None:
-        if not labels:
+        if labels is None or len(labels) == 0:
             return None
         classes = self.spec.classes
         if not classes:
@@ -142,14 +147,14 @@ def load(path: str | Path, device: str = "auto") -> Model:
     if not folder.is_dir():
         raise GansmithError(f"{folder}: expected a run or a model folder, found nothing there")
     steps = [int(p.name.removeprefix("step-")) for p in checkpoint.paths(folder / "checkpoints")]
-    if (folder / "model").is_dir():
-        model = _load_model(folder / "model", device)
-        if not steps or model.step >= max(steps):
-            return model
-    saved = checkpoint.newest(folder / "checkpoints")
-    if saved is None:
+    model = _load_model(folder / "model", device) if (folder / "model").is_dir() else None
+    written = -1 if model is None else model.step
+    saved = checkpoint.newest(folder / "checkpoints") if max(steps, default=-1) > written else None
+    if saved is not None and saved.step > written:
+        return _from_checkpoint(saved, device)
+    if model is None:
         raise GansmithError(f"{folder}: expected a run with a checkpoint or a model, found neither")
-    return _from_checkpoint(saved, device)
+    return model
 
 
 def to_values(made: Tensor, spec: DataSpec) -> np.ndarray:
@@ -176,7 +181,7 @@ def _load_model(folder: Path, device: str) -> Model:
     files = checkpoint.read_folder(folder)
     try:
         config, spec, step = parse_model(json.loads(files["model.json"]), str(folder))
-        weights = safetensors.torch.load(files["model.safetensors"])
+        weights = load_tensors(files["model.safetensors"])
     except (KeyError, ValueError, RecursionError, SafetensorError) as error:
         raise GansmithError(f"{folder}: not a model that gansmith wrote ({error})") from None
     return _build(config, spec, weights, step, device, folder)
@@ -184,7 +189,7 @@ def _load_model(folder: Path, device: str) -> Model:
 
 def _from_checkpoint(saved: checkpoint.Checkpoint, device: str) -> Model:
     config, spec, step = parse_model(dict(saved.state), str(saved.path))
-    tensors = saved.tensors["model"]
+    tensors = saved.tensors.get("model", {})
     weights = {key.removeprefix("ema."): t for key, t in tensors.items() if key.startswith("ema.")}
     return _build(config, spec, weights, step, device, saved.path)
 
@@ -200,8 +205,12 @@ def _build(
 
 def _label_number(label: int | str, classes: tuple[str, ...]) -> int | None:
     """A class's name, else its number."""
-    if str(label) in classes:
-        return classes.index(str(label))
-    if str(label).isdecimal() and int(label) < len(classes):
-        return int(label)
-    return None
+    numbers = tuple(map(str, range(len(classes))))
+    return next((n.index(str(label)) for n in (classes, numbers) if str(label) in n), None)
+
+
+def _require_types(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Assigned weights keep their type, and one of another type fails only when it is used."""
+    for key, expected in network.state_dict().items():
+        if key in weights and weights[key].dtype != expected.dtype:
+            raise TypeError(f"{key} is {weights[key].dtype}, expected {expected.dtype}")

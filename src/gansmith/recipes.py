@@ -49,6 +49,8 @@ def few_images() -> Config:
     return Config(
         recipe="few-images",
         latent_size=64,
+        generator_filters=32,
+        discriminator_filters=32,
         lr=2e-3,
         d_lr=1e-3,
         batch_size=32,
@@ -122,11 +124,10 @@ def choose(kind: str, count: int, height: int | None, width: int | None) -> tupl
     """The recipe for such data, and the reason in words."""
     if kind == "points":
         return "gan-1d", "the data are points"
-    largest = max(height or 0, width or 0)
-    if largest <= 40:
-        return "dcgan-32", f"the pictures are small ({width}x{height})"
-    if count < 2000:
+    if count < 1000:
         return "few-images", f"there are only {count:,} pictures"
+    if max(height or 0, width or 0) <= 40:
+        return "dcgan-32", f"the pictures are small ({width}x{height})"
     return "dcgan", f"there are {count:,} pictures of about {width}x{height}"
 
 

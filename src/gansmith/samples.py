@@ -55,8 +55,9 @@ def _write_folder(model: Model, path: Path, n: int, blocks: Iterator[Samples]) -
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise GansmithError(f"--out {path}: expected a new or empty folder; it holds other files")
     digits = max(6, len(str(n)))
+    names = _folder_names(model.spec.classes or ())
     for number, (image, label) in enumerate(_examples(blocks)):
-        folder = path if label is None else path / _folder_name(model.spec.classes, label)
+        folder = path if label is None else path / names[label]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{number:0{digits}d}.png").write_bytes(png_bytes(to_picture(image)))
 
@@ -117,11 +118,16 @@ def _examples(blocks: Iterator[Samples]) -> Iterator[tuple[np.ndarray, int | Non
             yield image, None if block.labels is None else int(block.labels[i])
 
 
-def _folder_name(classes: tuple[str, ...] | None, label: int) -> str:
-    """A class's name as a folder name that can't leave its parent."""
-    name = classes[label] if classes else str(label)
-    safe = "".join(c if c.isalnum() or c in " -_." else "_" for c in name).strip(". ")
-    return safe or f"class-{label}"
+def _folder_names(classes: tuple[str, ...]) -> list[str]:
+    """The classes' names as names of folders, all different, that can't leave their parent."""
+    safe = [
+        "".join(c if c.isalnum() or c in " -_." else "_" for c in name).strip(". ")
+        or f"class-{label}"
+        for label, name in enumerate(classes)
+    ]
+    if len({name.casefold() for name in safe}) == len(safe):
+        return safe
+    return [f"{label}-{name}" for label, name in enumerate(safe)]
 
 
 def _write_header(member: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> None:

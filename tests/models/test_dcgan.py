@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def build(name: str, channels: int) -> Networks:
 
 def convolutions(channels: list[int]) -> int:
     """Weights of a chain of 4×4 convolutions without biases."""
-    return sum(16 * a * b for a, b in zip(channels, channels[1:], strict=False))
+    return sum(16 * a * b for a, b in pairwise(channels))
 
 
 @pytest.mark.parametrize(("name", "channels"), FAITHFUL)
@@ -218,7 +219,7 @@ def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 def test_a_training_step_gives_the_tutorials_numbers(
     name: str, channels: int, tmp_path: Path, precision: str
 ) -> None:
-    n = 4
+    n = 3
     a_config = recipe(name).with_(batch_size=n, device="cpu", precision="fp32")
     session = Session(dataset(8, channels, 64, 64), a_config, RunFolder(tmp_path / "run"))
     players = session.players
@@ -280,7 +281,7 @@ SIZES = {
     "56x64": (3, (8, 7)),
     "64x56": (3, (7, 8)),
     "128": (5, (4, 4)),
-    "8": (1, (4, 4)),
+    "16": (2, (4, 4)),
     "120x16": (2, (4, 30)),
 }
 
@@ -303,7 +304,7 @@ def test_every_size_that_halves_gives_pictures_of_that_size(
     assert widths == [*(2 * 2**k for k in reversed(range(stages))), 3]
 
 
-@pytest.mark.parametrize("size", ["1", "7", "30x4", "31", "65", "4", "9999", "296", "64x63"])
+@pytest.mark.parametrize("size", ["1", "8", "30", "30x4", "31", "65", "4", "9999", "296", "64x63"])
 def test_a_size_that_does_not_halve_is_refused_with_one_that_does(size: str) -> None:
     a_config = config(size=size)
     with pytest.raises(GansmithError, match=r"size: expected .*; try \d+x\d+") as caught:
@@ -320,9 +321,9 @@ def test_a_size_halves_cleanly_and_its_suggestion_is_near(height: int, width: in
     except GansmithError:
         assert halvings(nearest_size(height), nearest_size(width))
         for side in (height, width):
-            assert abs(nearest_size(side) - side) <= max(7, side / 15)
+            assert abs(nearest_size(side) - side) <= max(15, side / 15)
     else:
-        assert times >= 1
+        assert times >= 2
         assert (base[0] * 2**times, base[1] * 2**times) == (height, width)
         assert 4 <= min(base) <= 15
 
@@ -363,7 +364,9 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     states = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        networks = build_networks(Config(**config().model_dump()), DataSpec(kind="pictures", shape=(1, 16, 16)))
+        networks = build_networks(
+            Config(**config().model_dump()), DataSpec(kind="pictures", shape=(1, 16, 16))
+        )
         states.append(torch.cat([p.flatten() for p in networks.generator.parameters()]))
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])

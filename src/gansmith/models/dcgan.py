@@ -21,17 +21,17 @@ def halvings(height: int, width: int) -> tuple[int, tuple[int, int]]:
     times, base = 0, (height, width)
     while all(side % 2 == 0 and side >= 8 for side in base):
         times, base = times + 1, (base[0] // 2, base[1] // 2)
-    if times == 0 or min(base) > 15:
+    if times < 2 or min(base) > 15:
         raise GansmithError(
-            f"size: expected sides that halve down to 4–15 pixels (multiples of 8 such as 32, 64 or "
+            f"size: expected sides that halve at least twice, down to 4–15 pixels (such as 28, 32, 64, "
             f"56x64), found {width}x{height}; try {nearest_size(width)}x{nearest_size(height)}"
         )
     return times, base
 
 
 def nearest_size(side: int) -> int:
-    """The side nearest to `side` that halves down to 4–15 pixels."""
-    clean = (base << times for base in range(4, 16) for times in range(1, 11))
+    """The side nearest to `side` that halves at least twice, down to 4–15 pixels."""
+    clean = (base << times for base in range(4, 16) for times in range(2, 11))
     return min(clean, key=lambda size: abs(size - side))
 
 
