@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from benchmarks.kill import differences
+
 from gansmith import recipes
 from gansmith.config import Config, merge
 from gansmith.data import Dataset, open_source, prepare

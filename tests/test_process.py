@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from benchmarks import kill
+
 from gansmith import checkpoint
 from gansmith.generate import load
 
@@ -31,9 +31,7 @@ OPTIONS = [f"--set={key}={value}" for key, value in SETTINGS.items()]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and limits")
 
 
-def gansmith(
-    *arguments: object, before: Callable[[], None] | None = None
-) -> subprocess.Popen[str]:
+def gansmith(*arguments: object, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "gansmith", *map(str, arguments)],
         stdout=subprocess.PIPE,

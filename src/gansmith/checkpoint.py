@@ -21,7 +21,8 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,12 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(step, tensors, state, path)
 
 
-def newest(folder: Path, say: Any = print) -> Checkpoint | None:
+def say_aside(line: str) -> None:
+    """Tell the person without disturbing what a program prints."""
+    print(f"gansmith: {line}", file=sys.stderr)
+
+
+def newest(folder: Path, say: Callable[[str], None] = say_aside) -> Checkpoint | None:
     """The newest checkpoint that is whole; damaged ones are said and passed over."""
     for path in sorted(paths(folder), reverse=True):
         try:
@@ -150,7 +156,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace one file: a reader sees the old or the new, never half."""
     temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}")
     try:
-        temporary.write_bytes(content)
+        _write_synced(temporary, content)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -210,11 +210,10 @@ def data() -> None:
     """List the data sets that can be downloaded: from where, how large, under what terms."""
     from gansmith.data import DOWNLOADS
 
-    rows = [
-        (d.name, d.description, f"{d.megabytes:.0f} MB", d.origin, d.terms)
-        for d in DOWNLOADS.values()
-    ]
-    _print_table(("source", "what", "size", "from", "terms"), rows)
+    for entry in DOWNLOADS.values():
+        console.print(f"[bold]{entry.name}[/bold]  {entry.description}; {entry.megabytes:.0f} MB")
+        console.print(f"  from {entry.origin}", soft_wrap=True)
+        console.print(f"  terms: {entry.terms}\n", soft_wrap=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -139,17 +139,24 @@ def load(path: str | Path, device: str = "auto") -> Model:
     """The generator of a run or a model folder.
 
     A run gives its newest: that of its last checkpoint where training went on after the model was
-    written. Raises GansmithError where there is none, or where what is there is damaged.
+    written, or where the model is damaged. Raises GansmithError where nothing is whole.
     """
     folder = Path(path)
     if (folder / "model.json").is_file():
         return _load_model(folder, device)
     if not folder.is_dir():
         raise GansmithError(f"{folder}: expected a run or a model folder, found nothing there")
-    steps = [int(p.name.removeprefix("step-")) for p in checkpoint.paths(folder / "checkpoints")]
-    model = _load_model(folder / "model", device) if (folder / "model").is_dir() else None
+    checkpoints = folder / "checkpoints"
+    steps = [int(p.name.removeprefix("step-")) for p in checkpoint.paths(checkpoints)]
+    try:
+        model = _load_model(folder / "model", device) if (folder / "model").is_dir() else None
+    except GansmithError as error:
+        if (saved := checkpoint.newest(checkpoints)) is None:
+            raise
+        checkpoint.say_aside(f"passing over a damaged model: {error}")
+        return _from_checkpoint(saved, device)
     written = -1 if model is None else model.step
-    saved = checkpoint.newest(folder / "checkpoints") if max(steps, default=-1) > written else None
+    saved = checkpoint.newest(checkpoints) if max(steps, default=-1) > written else None
     if saved is not None and saved.step > written:
         return _from_checkpoint(saved, device)
     if model is None:

@@ -155,10 +155,11 @@ class Session:
         config, players = self.config, self.players
         penalise = self.step % config.penalty_every == 0
         for turn in range(config.d_steps):
-            batch = self.stream.batch(self.step * config.d_steps + turn)
+            index = self.step * config.d_steps + turn
+            batch = self.stream.batch(index)
             with self.precision.autocast():
                 with torch.set_grad_enabled(turn == config.d_steps - 1):
-                    fake = players.generator(self.stream.latent(), batch.labels)
+                    fake = players.generator(self.stream.latent(index), batch.labels)
                 d = discriminator_losses(
                     players.discriminator, *batch, fake, config, self.images, penalise
                 )

@@ -76,7 +76,7 @@ class Players:
 
 
 def adam(network: nn.Module, lr: float, config: Config) -> torch.optim.Adam:
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
     fused = parameters[0].device.type in ("cuda", "cpu")
     return torch.optim.Adam(parameters, lr, (config.beta1, config.beta2), fused=fused)
 
@@ -96,6 +96,12 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     for key, value in tensors.items():
         index, _, name = key.partition(".")
         state.setdefault(int(index), {})[name] = value
+    parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
+    if sorted(state) not in ([], list(range(len(parameters)))):
+        raise ValueError(f"expected moments of {len(parameters)} weights, found {len(state)}")
+    for number, values in state.items():
+        if any(v.dim() and v.shape != parameters[number].shape for v in values.values()):
+            raise ValueError(f"the moments of weight {number} have another shape than it")
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 

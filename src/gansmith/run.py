@@ -23,6 +23,7 @@ from gansmith.config import Config, DataSpec, from_json
 from gansmith.errors import GansmithError
 from gansmith.imaging import grid, png_bytes
 
+RESUME = "checkpoints already there are intact: make room or permission, then --resume"
 TIMES = ("seconds", "images_per_second")  # the only figures that may differ between equal runs
 
 
@@ -144,15 +145,14 @@ def free_folder(parent: Path, stem: str) -> RunFolder:
 
 
 @contextmanager
-def clear_errors(path: Path) -> Iterator[None]:
+def clear_errors(path: Path, advice: str = RESUME) -> Iterator[None]:
     """An operating system's refusal, in a sentence. What is complete on disk stays as it is."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise GansmithError(
-            f"can't write to {error.filename or path}: {reason}; "
-            "checkpoints already there are intact: make room or permission, then --resume"
+            f"can't write to {error.filename or path}: {reason}; {advice}"
         ) from error
 
 

@@ -16,8 +16,10 @@ from gansmith.checkpoint import write_atomically
 from gansmith.errors import GansmithError
 from gansmith.generate import Model, Samples
 from gansmith.imaging import grid, png_bytes, to_picture
+from gansmith.run import clear_errors
 
 Labels = Sequence[int | str] | None
+AGAIN = "make room or choose another place, and run it again: the same seed gives the same"
 ROW_GROUP = 1024
 GRID_MOST = 10_000
 
@@ -31,8 +33,9 @@ def write_grid(model: Model, path: Path, n: int, seed: int = 0, labels: Labels =
         raise GansmithError(f"--grid: expected a name ending in .png, found {path.name}")
     made = model.generate(n, seed=seed, labels=labels)
     columns = len(labels) if labels and len(labels) > 1 else None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, png_bytes(grid(made.images, columns)))
+    with clear_errors(path, AGAIN):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, png_bytes(grid(made.images, columns)))
 
 
 def write_samples(model: Model, path: Path, n: int, seed: int = 0, labels: Labels = None) -> None:
@@ -45,8 +48,9 @@ def write_samples(model: Model, path: Path, n: int, seed: int = 0, labels: Label
     write = writers.get(path.suffix.lower())
     if write is None:
         raise GansmithError(f"--out: expected a folder, .npz or .parquet, found {path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(model, path, n, model.stream(n, seed=seed, labels=labels))
+    with clear_errors(path, AGAIN):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(model, path, n, model.stream(n, seed=seed, labels=labels))
 
 
 def _write_folder(model: Model, path: Path, n: int, blocks: Iterator[Samples]) -> None:

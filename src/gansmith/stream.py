@@ -36,7 +36,7 @@ def describe(dataset: Dataset, config: Config) -> DataSpec:
     shape = tuple(dataset.values.shape[1:])
     if dataset.kind == "pictures":
         return DataSpec(kind="pictures", shape=shape, classes=classes or None)
-    std, mean = torch.std_mean(dataset.values.double(), 0)
+    std, mean = torch.std_mean(dataset.values.double(), 0, correction=0)
     std = torch.where(std > 0, std, 1.0)
     return DataSpec(
         kind="points", shape=shape, classes=classes or None, mean=mean.tolist(), std=std.tolist()
@@ -68,9 +68,11 @@ class Stream:
             batch = batch._replace(real=augment(batch.real, self.real_only, 1.0))
         return batch
 
-    def latent(self) -> Tensor:
-        """This process's rows of the whole batch's latents, from torch's global generator."""
-        return draw_latent(self.config, self.config.batch_size, self.device)[self.own]
+    def latent(self, index: int) -> Tensor:
+        """This process's rows of the index-th batch's latents: the same for any number of them."""
+        seed = derive_seed(self.config.seed, 1, index)
+        generator = torch.Generator(self.device).manual_seed(seed)
+        return draw_latent(self.config, self.config.batch_size, self.device, generator)[self.own]
 
     def reference(self, count: int) -> Batch:
         """A fixed draw of examples, the same in every call: for sheets and distances."""

@@ -1,0 +1,200 @@
+"""The commands as a person types them: what they print, what they leave, how they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gansmith.cli import main
+from gansmith.config import Config
+
+TINY = [
+    "--set=generator_filters=4",
+    "--set=discriminator_filters=4",
+    "--set=batch_size=8",
+    "--set=size=16",
+    "--set=sample_every=10",
+    "--images=160",
+]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GANSMITH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cli") / "run"
+    assert call("train", "digits", "--out", out, *TINY) == 0
+    return out
+
+
+def call(*arguments: object) -> int:
+    """The exit status of `gansmith ARGUMENTS`."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    return int(exit_.value.code or 0)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What is said of a call that must fail with status 2 and without a traceback."""
+    assert call(*arguments) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
+
+
+def test_training_says_what_it_chose_and_names_what_it_made(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert call("train", "digits", *TINY) == 0
+    out = tmp_path / "runs" / "digits-dcgan-32-001"
+    said = capsys.readouterr().out
+    assert "recipe dcgan-32, because the pictures are small (8x8)" in said
+    assert "precision" in said
+    made = ["samples/step-000000020.png", "report.html", "model"]
+    for name in made:
+        assert f"runs/digits-dcgan-32-001/{name}" in said
+        assert (out / name).exists()
+    assert call("train", "digits", *TINY) == 0
+    assert (tmp_path / "runs" / "digits-dcgan-32-002" / "report.html").exists()
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert call("train", "digits", "--dry-run", "--recipe", "dcgan", "--epochs", 3) == 0
+    said = capsys.readouterr().out
+    for key in Config.model_fields:
+        assert f"  {key} = " in said or key == "data"
+    assert "generator: 3,574,656 parameters" in said
+    assert "discriminator: 2,763,520 parameters" in said
+    assert "1,797 examples of 1×64×64" in said
+    assert "memory: about" in said
+    assert "disk: about" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_refuses_what_could_not_be_carried_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = refused(capsys, "train", "digits", "--dry-run", "--set", "batch_size=100000000")
+    assert "try --set batch_size=50000000" in said
+
+
+def test_a_run_goes_on_where_it_ended(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert call("train", "digits", "--out", out, *TINY) == 0
+    assert call("train", "--resume", "--out", out, "--images", 200) == 0
+    assert "resuming from step 20" in capsys.readouterr().out
+    config = json.loads((out / "config.json").read_text())
+    assert (config["images"], config["source"]) == (200, "digits")
+
+
+def test_every_problem_of_a_configuration_is_said_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = ["--set=lrr=3", "--set=batch_size=0", "--set=data.fot=pad", "--set=loss=best"]
+    said = refused(capsys, "train", "digits", *settings, "--minutes", 1, "--epochs", 1)
+    for piece in ("did you mean lr?", "batch_size", "did you mean data.fit?", "loss: expected"):
+        assert piece in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train"], "expected a SOURCE"),
+        (["train", "mnst"], "mnist"),
+        (["train", "digits", "--recipe", "dcgan64"], "recipe: expected one of dcgan"),
+        (["train", "digits", "--recipe", "gan-1d"], "can't make pictures"),
+        (["train", "digits", "--minutes", "1", "--epochs", "2"], "not several"),
+        (["train", "digits", "--set", "size=33"], "size: expected"),
+        (["train", "digits", "--set", "lr"], "--set expects key=value"),
+        (["train", "digits", "--set", "conditional=yes", "--recipe", "nosuch"], "recipe"),
+        (["train", "--resume"], "--resume needs --out"),
+        (["train", "ring", "--set", "conditional=yes"], "labelled data"),
+        (["generate", "nosuch"], "expected a run or a model folder"),
+        (["report", "nosuch"], "expected a run"),
+        (["inspect", "nosuch"], "nosuch"),
+    ],
+)
+def test_what_can_not_be_done_is_a_sentence_and_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert said in refused(capsys, *arguments)
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(
+    capsys: pytest.CaptureFixture[str], run: Path
+) -> None:
+    before = (run / "metrics.jsonl").read_bytes()
+    assert "already holds a run; add --resume" in refused(capsys, "train", "digits", "--out", run)
+    assert (run / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_run_does_not_go_on_as_another_recipe(
+    capsys: pytest.CaptureFixture[str], run: Path
+) -> None:
+    said = refused(capsys, "train", "--resume", "--out", run, "--recipe", "dcgan")
+    assert "is a dcgan-32 run" in said
+
+
+def test_generated_pictures_can_be_trained_on_again(run: Path, tmp_path: Path) -> None:
+    assert call("generate", run, "-n", 40, "--out", tmp_path / "made") == 0
+    assert len(list((tmp_path / "made").rglob("*.png"))) == 40
+    assert call("train", tmp_path / "made", "--recipe", "dcgan-32", *TINY) == 0
+
+
+def test_generate_makes_a_sheet_by_default(run: Path, tmp_path: Path) -> None:
+    assert call("generate", run) == 0
+    with Image.open(tmp_path / "generated.png") as sheet:
+        assert sheet.size == (2 + 8 * 18, 2 + 8 * 18)
+
+
+def test_generate_makes_what_was_asked_for(run: Path, tmp_path: Path) -> None:
+    assert call("generate", run, "-n", 7, "--labels", "3,8", "--seed", 5, "--out", "a.npz") == 0
+    made = np.load(tmp_path / "a.npz")
+    assert made["images"].shape == (7, 16, 16, 1)
+    assert made["images"].dtype == np.uint8
+    assert made["labels"].tolist() == [3, 8, 3, 8, 3, 8, 3]
+
+
+def test_report_makes_the_same_page_again(run: Path) -> None:
+    page = run / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert call("report", run) == 0
+    assert page.read_bytes() == before
+
+
+def test_inspect_prints_the_counts_and_leaves_a_sheet(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert call("inspect", "digits") == 0
+    assert "1,797 pictures" in capsys.readouterr().out
+    assert (tmp_path / "contact-sheet.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["recipes"], ["dcgan-mxnet", "few-images", "gan-1d"]),
+        (["recipes", "--keys"], ["checkpoint_every", "data.max_skipped", "latent_size"]),
+        (["data"], ["qmnist", "cifar10", "CC BY-SA 3.0", "170 MB"]),
+        (["train", "--help"], ["--resume", "--dry-run", "--precision", "hf:owner/name"]),
+        (["--help"], ["train", "inspect", "generate", "report", "recipes", "data"]),
+    ],
+)
+def test_the_listings_list(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]
+) -> None:
+    assert call(*arguments) == 0
+    said = capsys.readouterr().out
+    assert [word for word in words if word not in said] == []
