@@ -113,14 +113,18 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _trace(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[Layer]:
-    """The layers without children, in the order they run."""
+    """torch's own layers, in the order they run."""
     layers: list[Layer] = []
 
     def note(module: nn.Module, _: object, output: Tensor) -> None:
         parameters = sum(p.numel() for p in module.parameters())
         layers.append(Layer(type(module).__name__, tuple(output.shape[1:]), parameters))
 
-    leaves = [module for module in network.modules() if not list(module.children())]
+    leaves = [
+        m
+        for m in network.modules()
+        if type(m).__module__.startswith("torch.nn") and not list(m.children())
+    ]
     hooks = [module.register_forward_hook(note) for module in leaves]
     try:
         network(x, labels)

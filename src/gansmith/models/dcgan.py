@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
-from gansmith.models.layers import LabelledLatent, Projection, batch_norm, sequence
+from gansmith.models.layers import JoinLabel, Projection, batch_norm, sequence
 
 
 def halvings(height: int, width: int) -> tuple[int, tuple[int, int]]:
@@ -42,8 +42,8 @@ class Generator(nn.Module):
         super().__init__()
         channels, height, width = spec.shape
         stages, base = halvings(height, width)
-        self.label = LabelledLatent(spec.class_count) if spec.classes else None
-        inputs = config.latent_size + (self.label.embedding.embedding_dim if self.label else 0)
+        self.label = JoinLabel(spec.class_count)
+        inputs = config.latent_size + self.label.size
         filters = [config.generator_filters * 2**n for n in reversed(range(stages))]
         layers: list[nn.Module] = [nn.ConvTranspose2d(inputs, filters[0], base, bias=False)]
         layers += _normalised(filters[0], config)
@@ -54,9 +54,7 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        if self.label is not None and labels is not None:
-            latent = self.label(latent, labels)
-        pictures: Tensor = self.layers(latent[:, :, None, None])
+        pictures: Tensor = self.layers(self.label(latent, labels)[:, :, None, None])
         return pictures
 
 
@@ -73,13 +71,11 @@ class Discriminator(nn.Module):
         ]
         self.layers = nn.Sequential(*(layer for block in blocks for layer in block))
         self.logit = nn.Conv2d(filters[-1], 1, base, bias=False)
-        self.projection = Projection(spec.class_count, filters[-1]) if spec.classes else None
+        self.projection = Projection(spec.class_count, filters[-1])
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.layers(pictures)
-        logits: Tensor = self.logit(features).flatten()
-        if self.projection is not None and labels is not None:
-            logits = logits + self.projection(features, labels)
+        logits: Tensor = self.logit(features).flatten() + self.projection(features, labels)
         return logits
 
 

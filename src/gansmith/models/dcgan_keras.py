@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.models.dcgan import halvings
-from gansmith.models.layers import LabelledLatent, Projection, sequence
+from gansmith.models.layers import JoinLabel, Projection, sequence
 
 
 class Generator(nn.Module):
@@ -28,8 +28,8 @@ class Generator(nn.Module):
         stages, self.base = halvings(height, width)
         wide = 2 * config.generator_filters
         self.first = wide * (1 if channels == 1 else 2)
-        self.label = LabelledLatent(spec.class_count) if spec.classes else None
-        inputs = config.latent_size + (self.label.embedding.embedding_dim if self.label else 0)
+        self.label = JoinLabel(spec.class_count)
+        inputs = config.latent_size + self.label.size
         self.dense = nn.Linear(inputs, self.first * self.base[0] * self.base[1])
         layers: list[nn.Module] = [nn.LeakyReLU(0.2)]
         for a, b in pairwise([self.first, *[wide] * stages]):
@@ -39,9 +39,9 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        if self.label is not None and labels is not None:
-            latent = self.label(latent, labels)
-        pictures: Tensor = self.layers(self.dense(latent).view(-1, self.first, *self.base))
+        pictures: Tensor = self.layers(
+            self.dense(self.label(latent, labels)).view(-1, self.first, *self.base)
+        )
         return pictures
 
 
@@ -68,11 +68,9 @@ class Discriminator(nn.Module):
         self.logit = sequence(
             [nn.Flatten(), None if grey else drop, nn.Linear(inputs * base[0] * base[1], 1)]
         )
-        self.projection = Projection(spec.class_count, inputs) if spec.classes else None
+        self.projection = Projection(spec.class_count, inputs)
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.layers(pictures)
-        logits: Tensor = self.logit(features).flatten()
-        if self.projection is not None and labels is not None:
-            logits = logits + self.projection(features, labels)
+        logits: Tensor = self.logit(features).flatten() + self.projection(features, labels)
         return logits

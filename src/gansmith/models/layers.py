@@ -28,37 +28,51 @@ def init_dcgan(network: nn.Module) -> None:
             nn.init.zeros_(bias)
 
 
-class LabelledLatent(nn.Module):
-    """Join a learned vector of the class to the latent: (N, Z), (N,) → (N, Z + E).
+class JoinLabel(nn.Module):
+    """Join a learned vector of the class to a vector: (N, Z), (N,) → (N, Z + size).
 
-    It starts small beside the latent's N(0, 1). Started as large, it is the easier of the two to
+    It starts small beside a latent's N(0, 1). Started as large, it is the easier of the two to
     learn from, and the generator makes one picture a class and never listens to the latent again.
+    Without classes (`classes` = 0) it joins nothing and `size` is 0.
     """
 
     def __init__(self, classes: int, size: int = 32):
         super().__init__()
-        self.embedding = nn.Embedding(classes, size)
-        nn.init.normal_(self.embedding.weight, 0.0, 0.1)
+        self.size = size if classes else 0
+        self.embedding = nn.Embedding(classes, size) if classes else None
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, 0.0, 0.1)
 
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
-        return torch.cat([latent, self.embedding(labels)], 1)
+    def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        if self.embedding is None:
+            return x
+        return torch.cat([x, self.embedding(_required(labels))], 1)
 
 
 class Projection(nn.Module):
     """The class's part of the logit: e(y)·φ(x), φ the features summed over places.
 
     Miyato & Koyama 2018, eq. 3. Features (N, C, H, W), labels (N,) → (N,). Starts at zero, so that
-    the label speaks only once it has something to say.
+    the label speaks only once it has something to say. Without classes it is zero for good.
     """
 
     def __init__(self, classes: int, channels: int):
         super().__init__()
-        self.embedding = nn.Embedding(classes, channels)
-        nn.init.zeros_(self.embedding.weight)
+        self.embedding = nn.Embedding(classes, channels) if classes else None
+        if self.embedding is not None:
+            nn.init.zeros_(self.embedding.weight)
 
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        logits: Tensor = (self.embedding(labels) * features.sum((2, 3))).sum(1)
+    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
+        if self.embedding is None:
+            return features.new_zeros(len(features))
+        logits: Tensor = (self.embedding(_required(labels)) * features.sum((2, 3))).sum(1)
         return logits
+
+
+def _required(labels: Tensor | None) -> Tensor:
+    if labels is None:
+        raise ValueError("expected a label for each example: this network is conditional")
+    return labels
 
 
 def sequence(layers: Iterable[nn.Module | None]) -> nn.Sequential:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
-from gansmith.models.layers import LabelledLatent
+from gansmith.models.layers import JoinLabel
 
 
 class Generator(nn.Module):
@@ -13,14 +13,12 @@ class Generator(nn.Module):
 
     def __init__(self, config: Config, spec: DataSpec):
         super().__init__()
-        self.label = LabelledLatent(spec.class_count) if spec.classes else None
-        inputs = config.latent_size + (self.label.embedding.embedding_dim if self.label else 0)
+        self.label = JoinLabel(spec.class_count)
+        inputs = config.latent_size + self.label.size
         self.layers = _perceptron(inputs, config.generator_filters, spec.shape[0], 0.0)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        if self.label is not None and labels is not None:
-            latent = self.label(latent, labels)
-        points: Tensor = self.layers(latent)
+        points: Tensor = self.layers(self.label(latent, labels))
         return points
 
 
@@ -29,14 +27,12 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: Config, spec: DataSpec):
         super().__init__()
-        self.label = LabelledLatent(spec.class_count) if spec.classes else None
-        inputs = spec.shape[0] + (self.label.embedding.embedding_dim if self.label else 0)
+        self.label = JoinLabel(spec.class_count)
+        inputs = spec.shape[0] + self.label.size
         self.layers = _perceptron(inputs, config.discriminator_filters, 1, config.dropout)
 
     def forward(self, points: Tensor, labels: Tensor | None = None) -> Tensor:
-        if self.label is not None and labels is not None:
-            points = self.label(points, labels)
-        logits: Tensor = self.layers(points).flatten()
+        logits: Tensor = self.layers(self.label(points, labels)).flatten()
         return logits
 
 
