@@ -53,7 +53,7 @@ def leaves(network: nn.Module) -> list[str]:
     hooks = [
         m.register_forward_hook(lambda m, *_: order.append(type(m).__name__))
         for m in network.modules()
-        if not list(m.children())
+        if type(m).__module__.startswith("torch.nn") and not list(m.children())
     ]
     spec = COLOUR if any(getattr(m, "in_channels", 0) == 3 for m in network.modules()) else DIGITS
     network(torch.zeros(2, *spec.shape))
