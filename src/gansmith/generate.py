@@ -20,7 +20,7 @@ from gansmith.errors import GansmithError
 from gansmith.imaging import to_uint8
 from gansmith.models import build_generator, draw_latent
 from gansmith.recipes import check_fit
-from gansmith.runtime import derive_seed, pick_device
+from gansmith.runtime import Draw, derive_seed, pick_device
 
 # Examples are made in blocks of this size, always whole: a convolution may sum in another order for
 # another batch size, so that the last bit of a picture would depend on how many were asked for.
@@ -97,7 +97,7 @@ class Model:
 
     @torch.no_grad()
     def _block(self, seed: int, index: int, wanted: list[int] | None) -> Samples:
-        generator = torch.Generator().manual_seed(derive_seed(seed, index))
+        generator = torch.Generator().manual_seed(derive_seed(seed, Draw.GENERATE, index))
         latent = draw_latent(self.config, BLOCK, torch.device("cpu"), generator)
         labels = self._labels(generator, index, wanted)
         made = self.network(

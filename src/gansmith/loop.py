@@ -185,13 +185,21 @@ class Session:
         saved = checkpoint.newest(self.run.checkpoints, self._say)
         if saved is not None:
             self._require_same_data(saved)
-            self.players.restore(saved.tensors)
-            self.step, self.seconds_before = saved.step, float(saved.state["seconds"])
-            self.observer.restore(saved.tensors["train_state"], self.images, self.seconds_before)
+            self._restore(saved)
             self.saved, self.saved_step, self.resumed_step = saved.path, self.step, self.step
             self.share = self.limit.share(self.step, self.seconds_before)
             self._say(f"resuming from step {self.step:,} ({saved.path})")
         self.run.rewind(self.step)
+
+    def _restore(self, saved: checkpoint.Checkpoint) -> None:
+        self.players.restore(saved.tensors)
+        try:
+            self.step, self.seconds_before = saved.step, float(saved.state["seconds"])
+            self.observer.restore(saved.tensors["train_state"], self.images, self.seconds_before)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise GansmithError(
+                f"{saved.path} does not fit this run's configuration: {error}"
+            ) from None
 
     def _require_same_data(self, saved: checkpoint.Checkpoint) -> None:
         if saved.state.get("digest") != self.digest:

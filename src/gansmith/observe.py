@@ -17,7 +17,7 @@ from gansmith.metrics.distances import sliced_wasserstein
 from gansmith.models import draw_latent
 from gansmith.players import Players
 from gansmith.run import RunFolder
-from gansmith.runtime import derive_seed
+from gansmith.runtime import Draw, derive_seed
 from gansmith.stream import Stream
 
 SCORE_EXAMPLES = 256
@@ -129,22 +129,21 @@ class Observer:
 
     def _sample(self, step: int) -> None:
         """The averaged generator's answer to always the same noise."""
-        made = self._made(self._sheet_size, path=1, labels=self._sheet_labels())
+        made = self._made(self._sheet_size, Draw.SHEET, labels=self._sheet_labels())
         values = to_values(made, self.spec)
-        path = self.run.write_samples(f"step-{step:09d}", values, self._columns)
+        self.run.write_samples(f"step-{step:09d}", values, self._columns)
         if values.ndim == 4:
             self.board.add_images("samples", values, step, dataformats="NHWC")
-        self.latest_sample = path
 
     def _measure(self) -> float:
         """Sliced Wasserstein distance of 256 generated examples to 256 real ones."""
         real = self.stream.reference(SCORE_EXAMPLES)
-        made = self._made(SCORE_EXAMPLES, path=2, labels=real.labels)
+        made = self._made(SCORE_EXAMPLES, Draw.SCORE, labels=real.labels)
         return sliced_wasserstein(_flat(made), _flat(real.real))
 
     @torch.no_grad()
-    def _made(self, count: int, path: int, labels: Tensor | None) -> Tensor:
-        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, 0, path))
+    def _made(self, count: int, use: Draw, labels: Tensor | None) -> Tensor:
+        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, use))
         latent = draw_latent(self.config, count, torch.device("cpu"), generator)
         made: Tensor = self.players.ema.network(latent.to(self.device), labels)
         return made.float()
@@ -152,12 +151,9 @@ class Observer:
     def _real(self) -> Any:
         """Real examples in the places of generated ones: each under its class where there are any."""
         labels = self._sheet_labels()
-        real = (
-            self.stream.reference(self._sheet_size)
-            if labels is None
-            else (self.stream.reference_of(labels.cpu()))
-        )
-        return to_values(real.real, self.spec)
+        if labels is None:
+            return to_values(self.stream.reference(self._sheet_size).real, self.spec)
+        return to_values(self.stream.reference_of(labels.cpu()).real, self.spec)
 
     @property
     def _columns(self) -> int | None:

@@ -12,10 +12,9 @@ from gansmith.config import Config, DataSpec
 from gansmith.ema import EMA
 from gansmith.errors import GansmithError
 from gansmith.models import build_networks
-from gansmith.runtime import seed_step
+from gansmith.runtime import Draw, derive_seed
 
 Tensors = dict[str, Tensor]
-INIT_STEP = -1  # the "step" that seeds the networks' initial weights
 
 
 @dataclass
@@ -29,7 +28,7 @@ class Players:
     @classmethod
     def create(cls, config: Config, spec: DataSpec, device: torch.device) -> Players:
         """Fresh players; the same seed gives the same weights on every machine."""
-        seed_step(config.seed, 2**32 + INIT_STEP)
+        torch.manual_seed(derive_seed(config.seed, Draw.WEIGHTS))
         networks = build_networks(config, spec)
         generator = networks.generator.to(device)
         discriminator = networks.discriminator.to(device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,18 @@ def pick_precision(name: str, device: torch.device) -> Precision:
     return Precision(name, device)
 
 
+class Draw(IntEnum):
+    """What random numbers are drawn for: no two uses share a stream."""
+
+    WEIGHTS = 0  # the networks' first weights
+    STEP = 1  # what happens within a step: dropout, augmentation, noise
+    LATENT = 2  # the latents of a training batch
+    REFERENCE = 3  # which real examples are shown and compared
+    SHEET = 4  # the latents of the sample sheets
+    SCORE = 5  # the latents that are compared with real examples
+    GENERATE = 6  # what a finished generator is asked for
+
+
 def derive_seed(seed: int, *path: int) -> int:
     """A 63-bit seed that is a pure function of ``seed`` and a path of counters."""
     words = np.random.SeedSequence(entropy=seed, spawn_key=path).generate_state(2, np.uint32)
@@ -94,7 +107,7 @@ def seed_step(seed: int, step: int, rank: int = 0) -> None:
     The step counter is then the whole state of the random generators: a resumed run draws what the
     uninterrupted one would have drawn, dropout included.
     """
-    torch.manual_seed(derive_seed(seed, step, rank))
+    torch.manual_seed(derive_seed(seed, Draw.STEP, step, rank))
 
 
 def machine() -> dict[str, str | int]:

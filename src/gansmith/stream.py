@@ -13,7 +13,7 @@ from gansmith.config import Config, DataSpec
 from gansmith.data import Dataset, order
 from gansmith.errors import GansmithError
 from gansmith.models import draw_latent
-from gansmith.runtime import World, derive_seed
+from gansmith.runtime import Draw, World, derive_seed
 
 ON_DEVICE_SHARE = 0.25  # of the accelerator's memory that a data set may take up
 
@@ -70,7 +70,7 @@ class Stream:
 
     def latent(self, index: int) -> Tensor:
         """This process's rows of the index-th batch's latents: the same for any number of them."""
-        seed = derive_seed(self.config.seed, 1, index)
+        seed = derive_seed(self.config.seed, Draw.LATENT, index)
         generator = torch.Generator(self.device).manual_seed(seed)
         return draw_latent(self.config, self.config.batch_size, self.device, generator)[self.own]
 
@@ -89,7 +89,8 @@ class Stream:
         return self.take(torch.tensor([next(rows[k]) for k in labels.tolist()]))
 
     def _reference_order(self, count: int) -> Tensor:
-        return torch.from_numpy(order(self.size, derive_seed(self.config.seed, 0), 0, count))
+        seed = derive_seed(self.config.seed, Draw.REFERENCE)
+        return torch.from_numpy(order(self.size, seed, 0, count))
 
     def take(self, chosen: Tensor) -> Batch:
         chosen = chosen.to(self.values.device)
