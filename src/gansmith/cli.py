@@ -211,7 +211,8 @@ def data() -> None:
     from gansmith.data import DOWNLOADS
 
     for entry in DOWNLOADS.values():
-        console.print(f"[bold]{entry.name}[/bold]  {entry.description}; {entry.megabytes:.0f} MB")
+        what = f"{entry.description}; {entry.megabytes:.0f} MB"
+        console.print(f"[bold]{entry.name}[/bold]  {what}", soft_wrap=True)
         console.print(f"  from {entry.origin}", soft_wrap=True)
         console.print(f"  terms: {entry.terms}\n", soft_wrap=True)
 
