@@ -1,35 +1,41 @@
 # Two commands do everything: `make run` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+# Running needs less than testing: a stranger's first `make run` installs the package alone.
 READY := .venv/.ready
+READY_DEV := .venv/.ready-dev
 
 .PHONY: run test test-slow lint docs bench setup clean
 
 run: $(READY)  ## train on the embedded digits for about two minutes and show what was made
 	$(BIN)/gansmith train digits --minutes 2
 
-test: $(READY)  ## all tests but the slow ones
+test: $(READY_DEV)  ## all tests but the slow ones
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: $(READY)  ## the slow ones too
+test-slow: $(READY_DEV)  ## the slow ones too
 	$(BIN)/python -m pytest -n 2
 
-lint: $(READY)  ## style, types, and nothing that could execute a stranger's file
+lint: $(READY_DEV)  ## style, types, and nothing that could execute a stranger's file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	! grep -rnE "\bpickle\b|torch\.load\b|torchvision" src --include=*.py
 
-docs: $(READY)  ## make the pictures of the README and the docs again
+docs: $(READY_DEV)  ## make the pictures of the README and the docs again
 	$(BIN)/python docs/make_pictures.py
 
-bench: $(READY)  ## every figure quoted in the docs, into benchmarks/records
+bench: $(READY_DEV)  ## every figure quoted in the docs, into benchmarks/records
 	$(BIN)/python -m benchmarks
 
-setup: $(READY)
+setup: $(READY_DEV)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(READY_DEV): $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 

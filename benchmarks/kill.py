@@ -23,6 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import tensorboardX  # noqa: F401  # imported here so that no fork has to
+
 from benchmarks import record
 from gansmith import api
 from gansmith.run import TIMES, RunFolder
