@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import kill, step_time
+from benchmarks import kill, step_time, toys
 
-ALL = {"kill": kill.main, "step_time": step_time.main}
+ALL = {"kill": kill.main, "step_time": step_time.main, "toys": toys.main}
 
 
 def run(names: list[str]) -> None:

@@ -28,12 +28,12 @@ RUNS: dict[str, dict[str, Any]] = {
     },
     "parabola": {"source": "parabola"},
     "ring": {"source": "ring"},
-    "faces": {"source": str(DATA / "faces"), "size": "64", "minutes": 6},
-    "faces-56x64": {"source": str(DATA / "faces"), "size": "56x64", "minutes": 4},
+    "faces": {"source": str(DATA / "faces"), "size": "64", "minutes": 5},
+    "faces-56x64": {"source": str(DATA / "faces"), "size": "56x64", "minutes": 3},
     "cifar10": {
         "source": str(DATA / "cifar10" / "train.parquet"),
         "recipe": "dcgan-32",
-        "minutes": 8,
+        "minutes": 6,
     },
 }
 

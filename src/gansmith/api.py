@@ -76,6 +76,8 @@ def plan(
     _refuse_overwriting(run, resume)
     if run and run.exists:
         config = _resumed_config(run, source, recipe, settings)
+    elif source is None and run and resume:
+        raise GansmithError(f"--out {run.path}: found no run to go on with; check the path")
     elif source is None:
         raise GansmithError("expected a SOURCE to train on (try: gansmith train digits)")
     else:

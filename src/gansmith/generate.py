@@ -141,6 +141,7 @@ def load(path: str | Path, device: str = "auto") -> Model:
     A run gives its newest: that of its last checkpoint where training went on after the model was
     written, or where the model is damaged. Raises GansmithError where nothing is whole.
     """
+    pick_device(device)  # an absent one must not be taken for a damaged model
     folder = Path(path)
     if (folder / "model.json").is_file():
         return _load_model(folder, device)

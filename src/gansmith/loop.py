@@ -183,6 +183,11 @@ class Session:
     def _resume(self) -> None:
         """Take over the newest checkpoint that is whole, and forget what came after it."""
         saved = checkpoint.newest(self.run.checkpoints, self._say)
+        if saved is None and any(checkpoint.paths(self.run.checkpoints)):
+            raise GansmithError(
+                f"every checkpoint in {self.run.checkpoints} is damaged; restore one from a copy, "
+                "or start a new run with another --out"
+            )
         if saved is not None:
             self._require_same_data(saved)
             self._restore(saved)

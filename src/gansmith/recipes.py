@@ -95,9 +95,9 @@ def dcgan_32() -> Config:
         discriminator_filters=32,
         lr=4e-4,
         beta2=0.99,
-        r1=1.0,
+        r1=0.3,
         penalty_every=4,
-        batch_size=64,
+        batch_size=32,
         minutes=5,
         samples=80,
     )

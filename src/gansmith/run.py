@@ -43,7 +43,7 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        return self.config_file.exists()
+        return self.config_file.exists() or self.checkpoints.exists()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -103,6 +103,10 @@ class RunFolder:
             number = sample.stem.removeprefix("step-")
             if number.isdecimal() and int(number) > step:
                 sample.unlink()
+        # Damaged ones, or they would be resumed from; kept, they would crowd out whole ones.
+        for path in list(checkpoint.paths(self.checkpoints)):
+            if int(path.name.removeprefix("step-")) > step:
+                shutil.rmtree(path, ignore_errors=True)
 
     def write_samples(self, name: str, values: np.ndarray, columns: int | None = None) -> Path:
         """Pictures (N, H, W, C) as a sheet NAME.png, points (N, D) as NAME.npy."""

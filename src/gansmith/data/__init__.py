@@ -80,6 +80,8 @@ def open_source(
         return open_toy(text)
     if name == "hf":
         return HuggingFaceSource(text.removeprefix("hf:"))
+    if not text.strip():  # which as a path would be the current folder
+        raise GansmithError(_not_found(text))
     return _open_path(Path(text).expanduser())
 
 

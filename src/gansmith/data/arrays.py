@@ -146,7 +146,7 @@ def _unreadable(path: Path, error: Exception) -> GansmithError:
 
 
 def _kind(values: Array, name: str) -> Kind:
-    if values.dtype.kind in "biuf" and len(values.shape) and len(values):
+    if values.dtype.kind in "biuf" and values.ndim and values.size:
         if values.ndim <= 2 and (values.ndim == 1 or values.shape[1] <= MAX_DIMENSION):
             return "points"
         if values.ndim == 3 or (values.ndim == 4 and _channel_axis(values) is not None):

@@ -121,8 +121,9 @@ def fit_picture(picture: Image.Image, shape: Shape) -> Image.Image:
     # The largest box of the wanted aspect around the centre, in fractions of source pixels, is
     # what gets resampled: no rounding to whole pixels in between.
     scale = min(picture.width / shape.width, picture.height / shape.height)
-    left = (picture.width - shape.width * scale) / 2
-    top = (picture.height - shape.height * scale) / 2
+    # (Rounding may leave the side that fits a hair below zero.)
+    left = max(0.0, (picture.width - shape.width * scale) / 2)
+    top = max(0.0, (picture.height - shape.height * scale) / 2)
     box = (left, top, picture.width - left, picture.height - top)
     return picture.resize(wanted, _filter(scale), box=box, reducing_gap=3.0)
 
