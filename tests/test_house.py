@@ -24,7 +24,7 @@ FLOORS = [
     {"observe", "summary", "samples", "report", "progress"},
     {"loop"},
     {"api"},
-    {"plan"},
+    {"dry_run"},
     {"cli", ""},  # "" is the package itself
     {"__main__"},
 ]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from benchmarks.kill import differences
 
-from gansmith import recipes
+from gansmith import checkpoint, recipes
 from gansmith.config import Config, merge
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.errors import GansmithError
@@ -128,6 +128,33 @@ def test_a_damaged_newest_checkpoint_is_said_and_passed_over(
     assert any("step-000000012" in line and "damaged" in line for line in said)
     assert any("resuming from step 10" in line for line in said)
     assert differences(tmp_path / "whole", tmp_path / "run") == []
+
+
+def test_damaged_checkpoints_do_not_crowd_out_whole_ones(digits: Dataset, tmp_path: Path) -> None:
+    result = train(digits, tmp_path / "run", keep=2)
+    for path in (result.run / "checkpoints").glob("step-000000012/*.safetensors"):
+        path.write_bytes(b"")
+    train(digits, tmp_path / "run", keep=1, checkpoint_every=3, images=8 * 11)
+    assert checkpoint.newest(result.run / "checkpoints").step == 11
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_left_as_it_is(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    result = train(digits, tmp_path / "run")
+    for path in (result.run / "checkpoints").glob("*/model.safetensors"):
+        path.write_bytes(b"")
+    before = RunFolder(result.run).records()
+    with pytest.raises(GansmithError, match=r"every checkpoint in .* is damaged"):
+        train(digits, tmp_path / "run")
+    assert RunFolder(result.run).records() == before
+
+
+def test_a_finished_run_that_is_resumed_still_has_its_score(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    first = train(digits, tmp_path / "run")
+    assert train(digits, tmp_path / "run").score == first.score
 
 
 def test_a_run_can_be_taken_further(digits: Dataset, tmp_path: Path) -> None:

@@ -9,15 +9,32 @@ from typing import Any
 
 from gansmith import recipes
 from gansmith.config import Config, DataSpec, merge
-from gansmith.data import Dataset, open_source, prepare, survey
+from gansmith.data import Dataset, Source, open_source, prepare, survey
 from gansmith.errors import GansmithError
 from gansmith.loop import Session, TrainResult
 from gansmith.report import write_report
 from gansmith.run import RunFolder, free_folder
 from gansmith.stream import describe
+from gansmith.summary import explain_memory
 from gansmith.watch import Silent, Watcher
 
 Counting = Callable[[int, int], None]
+
+# What a run can't change on its way: its networks' shapes and the order of its data.
+FIXED = (
+    *(
+        "seed",
+        "model",
+        "size",
+        "latent_size",
+        "latent",
+        "conditional",
+        "norm",
+        "d_norm",
+        "bn_scale",
+    ),
+    *("generator_filters", "discriminator_filters", "init", "batch_size", "d_steps", "data"),
+)
 
 
 @dataclass(frozen=True)
@@ -74,15 +91,15 @@ def plan(
     watcher, settings = watcher or Silent(), settings or {}
     run = RunFolder(Path(out)) if out else None
     _refuse_overwriting(run, resume)
+    _refuse_relabelling(settings)
     if run and run.exists:
-        config = _resumed_config(run, source, recipe, settings)
-    elif source is None and run and resume:
-        raise GansmithError(f"--out {run.path}: found no run to go on with; check the path")
+        config = _resumed_config(run, source, recipe, settings, watcher)
+        opened = _open_again(config, run)
     elif source is None:
-        raise GansmithError("expected a SOURCE to train on (try: gansmith train digits)")
+        raise GansmithError(_nothing_to_train_on(run))
     else:
-        config = _new_config(str(source), recipe, settings, watcher)
-    dataset = _prepare(config, counting)
+        config, opened = _new_config(str(source), recipe, settings, watcher)
+    dataset = _prepare(opened, config, counting)
     if dataset.skipped:
         watcher.say(
             f"skipped {len(dataset.skipped)} that can't be read, such as "
@@ -97,7 +114,8 @@ def plan(
 def execute(plan: Plan, watcher: Watcher | None = None) -> TrainResult:
     """Carry out a plan, and write the report however it ends."""
     try:
-        return Session(plan.dataset, plan.config, plan.run, watcher).train()
+        with explain_memory(plan.config, plan.spec):
+            return Session(plan.dataset, plan.config, plan.run, watcher).train()
     finally:
         _report(plan.run, watcher or Silent())
 
@@ -123,32 +141,78 @@ def _refuse_overwriting(run: RunFolder | None, resume: bool) -> None:
         raise GansmithError("--resume needs --out: the run to go on with")
 
 
+def _refuse_relabelling(settings: Mapping[str, Any]) -> None:
+    for key in ("source", "recipe"):
+        if key in settings:
+            raise GansmithError(
+                f"{key} is no setting: give it as gansmith train SOURCE --recipe NAME"
+            )
+
+
+def _nothing_to_train_on(run: RunFolder | None) -> str:
+    if run:
+        return f"--out {run.path}: found no run to go on with; check the path, or give a SOURCE"
+    return "expected a SOURCE to train on (try: gansmith train digits)"
+
+
 def _resumed_config(
-    run: RunFolder, source: str | Path | None, recipe: str | None, settings: Mapping[str, Any]
+    run: RunFolder,
+    source: str | Path | None,
+    recipe: str | None,
+    settings: Mapping[str, Any],
+    watcher: Watcher,
 ) -> Config:
-    """The run's own configuration; only how long to train, and where, may change."""
-    config = run.read_config()
-    if recipe and recipe != config.recipe:
-        raise GansmithError(f"{run.path} is a {config.recipe} run; it can't go on as {recipe}")
-    if source is not None and config.source != str(source):
-        settings = {**settings, "source": str(source)}
-    return merge(config, settings)
+    """The run's own configuration; what its networks and its data order rest on must stay."""
+    before = run.read_config()
+    if recipe and recipe != before.recipe:
+        raise GansmithError(f"{run.path} is a {before.recipe} run; it can't go on as {recipe}")
+    moved = {} if source is None else {"source": _place(str(source))}
+    config = merge(before, {**settings, **moved})
+    changed = [k for k in Config.model_fields if getattr(before, k) != getattr(config, k)]
+    for key in changed:
+        line = f"{key} was {getattr(before, key)}"
+        if key in FIXED:
+            raise GansmithError(
+                f"{run.path}: {line}; it can't go on with {getattr(config, key)}. "
+                "Start a new run with another --out"
+            )
+        watcher.say(f"{line}, and is {getattr(config, key)} from here on")
+    return config
+
+
+def _open_again(config: Config, run: RunFolder) -> Source:
+    try:
+        return _open(config)
+    except GansmithError as error:
+        raise GansmithError(
+            f"{error}\nIf the data moved, name their place: gansmith train SOURCE --resume "
+            f"--out {run.path}"
+        ) from None
 
 
 def _new_config(
     source: str, recipe: str | None, settings: Mapping[str, Any], watcher: Watcher
-) -> Config:
-    data_dir = settings.get("data_dir")
-    look = survey(open_source(source, data_dir=Path(data_dir) if data_dir else None))
+) -> tuple[Config, Source]:
+    base = merge(Config(), {**settings, "source": _place(source)})
+    opened = _open(base)
+    look = survey(opened)
     if recipe is None:
         recipe, reason = recipes.choose(look.kind, look.count, look.height, look.width)
         watcher.say(f"recipe {recipe}, because {reason}")
-    config = merge(recipes.recipe(recipe), {**settings, "source": source})
-    return config.with_(size=recipes.default_size(config, look.height, look.width))
+    config = merge(recipes.recipe(recipe), {**settings, "source": base.source})
+    return config.with_(size=recipes.default_size(config, look.height, look.width)), opened
 
 
-def _prepare(config: Config, counting: Counting | None) -> Dataset:
-    source = open_source(config.source, data_dir=Path(config.data_dir) if config.data_dir else None)
+def _place(source: str) -> str:
+    """A path in full, so that a run goes on from any folder; a name as it is."""
+    return str(Path(source).absolute()) if source.strip() and Path(source).exists() else source
+
+
+def _open(config: Config) -> Source:
+    return open_source(config.source, data_dir=Path(config.data_dir) if config.data_dir else None)
+
+
+def _prepare(source: Source, config: Config, counting: Counting | None) -> Dataset:
     return prepare(
         source,
         height=config.height,

@@ -22,7 +22,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def say_aside(line: str) -> None:
 
 def newest(folder: Path, say: Callable[[str], None] = say_aside) -> Checkpoint | None:
     """The newest checkpoint that is whole; damaged ones are said and passed over."""
-    for path in sorted(paths(folder), reverse=True):
+    for path in reversed(paths(folder)):
         try:
             return load(path)
         except DamagedError as error:
@@ -95,15 +95,23 @@ def newest(folder: Path, say: Callable[[str], None] = say_aside) -> Checkpoint |
     return None
 
 
-def paths(folder: Path) -> Iterator[Path]:
+def paths(folder: Path) -> list[Path]:
     """The checkpoint folders, oldest first."""
-    if folder.is_dir():
-        yield from sorted(p for p in folder.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
+    if not folder.is_dir():
+        return []
+    return sorted(
+        (p for p in folder.iterdir() if NAME.fullmatch(p.name) and p.is_dir()), key=step_of
+    )
+
+
+def step_of(path: Path) -> int:
+    """The step in a name such as ``step-000000500``."""
+    return int(path.stem.removeprefix("step-"))
 
 
 def prune(folder: Path, keep: int) -> None:
     """Leave the last `keep` checkpoints and the one with the best (lowest) score."""
-    present = list(paths(folder))
+    present = paths(folder)
     best = min(present, key=_score, default=None)
     for path in present[:-keep]:
         if path != best or _score(path) == math.inf:
@@ -182,13 +190,8 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
         entries = json.loads((path / MANIFEST).read_bytes())
         for name, entry in entries.items():
             # A name is a plain file name: a manifest must not reach outside its folder.
-            if not re.fullmatch(r"\w[\w.-]*", name) or {
-                type(entry["bytes"]),
-                type(entry["sha256"]),
-            } != {
-                int,
-                str,
-            }:
+            typed = type(entry["bytes"]) is int and type(entry["sha256"]) is str
+            if not (typed and re.fullmatch(r"\w[\w.-]*", name)):
                 raise ValueError(f"entry {name!r}")
     except (OSError, ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
         raise DamagedError(f"{path}: no readable {MANIFEST} ({error})") from None

@@ -88,6 +88,7 @@ def train(
     from gansmith.api import execute, plan
     from gansmith.config import parse_settings
     from gansmith.progress import ProgressDisplay, counting
+    from gansmith.signals import Stop
 
     options: dict[str, Any] = {
         "minutes": minutes,
@@ -103,7 +104,7 @@ def train(
     if fit is not None:
         settings.setdefault("data", {})["fit"] = fit
     display = ProgressDisplay(console)
-    with counting(console, "reading the data") as count:
+    with Stop(), counting(console, "reading the data") as count:
         planned = plan(
             source,
             recipe=recipe,
@@ -230,7 +231,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _show_plan(planned: Any) -> None:
-    from gansmith.plan import plan_lines
+    from gansmith.dry_run import plan_lines
 
     for line in plan_lines(planned):
         console.print(line, soft_wrap=True, markup=False)

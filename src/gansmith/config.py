@@ -24,6 +24,7 @@ _brief = reprlib.Repr()  # a value in an error: short, however large or deep it 
 _brief.maxstring = 200
 
 Augmentation = Literal["flip", "affine", "brightness", "saturation", "contrast", "shift", "cutout"]
+LIMITS = ("minutes", "epochs", "images")
 Loss = Literal[
     "non-saturating", "saturating", "least-squares", "hinge", "wasserstein", "relativistic"
 ]
@@ -216,18 +217,14 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def merge(base: Config, changes: Mapping[str, Any]) -> Config:
-    """``base`` with nested ``changes``; a new limit (minutes, epochs, images) replaces the old."""
+    """`base` with nested `changes`; a new limit (minutes, epochs, images) replaces the old."""
     values = base.model_dump()
-    limits = ("minutes", "epochs", "images")
-    if any(changes.get(limit) is not None for limit in limits):
-        values.update(dict.fromkeys(limits))
-    data = {**values["data"], **changes.get("data", {})} if _is_section(changes) else None
-    values.update({key: value for key, value in changes.items() if key != "data" or not data})
-    return build({**values, **({"data": data} if data else {})})
-
-
-def _is_section(changes: Mapping[str, Any]) -> bool:
-    return isinstance(changes.get("data"), dict)
+    if any(changes.get(limit) is not None for limit in LIMITS):
+        values |= dict.fromkeys(LIMITS)
+    values |= changes
+    if isinstance(changes.get("data"), Mapping):
+        values["data"] = {**base.data.model_dump(), **changes["data"]}
+    return build(values)
 
 
 def _value(field: str, text: str) -> Any:

@@ -26,6 +26,8 @@ from gansmith.runtime import Draw, derive_seed, pick_device
 # another batch size, so that the last bit of a picture would depend on how many were asked for.
 BLOCK = 16
 
+Labels = Sequence[int | str] | int | str | None
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -59,9 +61,7 @@ class Model:
             raise GansmithError(f"the weights do not fit the network: {error}") from None
         self.network.to(self.device).eval().requires_grad_(False)
 
-    def generate(
-        self, n: int, *, seed: int = 0, labels: Sequence[int | str] | None = None
-    ) -> Samples:
+    def generate(self, n: int, *, seed: int = 0, labels: Labels = None) -> Samples:
         """`n` examples of `seed`. `labels` (names or numbers) repeat in turn until `n` is reached."""
         blocks = list(self.stream(n, seed=seed, labels=labels))
         shape = (0, *self.example_shape)
@@ -71,9 +71,7 @@ class Model:
             np.concatenate(images), np.concatenate(chosen) if chosen else None, self.spec.classes
         )
 
-    def stream(
-        self, n: int, *, seed: int = 0, labels: Sequence[int | str] | None = None
-    ) -> Iterator[Samples]:
+    def stream(self, n: int, *, seed: int = 0, labels: Labels = None) -> Iterator[Samples]:
         """The same examples in blocks, in flat memory."""
         if n < 0:
             raise GansmithError(f"n: expected a count of 0 or more, found {n}")
@@ -120,8 +118,9 @@ class Model:
         places = range(index * BLOCK, (index + 1) * BLOCK)
         return torch.tensor([wanted[place % len(wanted)] for place in places])
 
-    def _label_numbers(self, labels: Sequence[int | str] | None) -> list[int] | None:
-        if labels is None or len(labels) == 0:
+    def _label_numbers(self, labels: Labels) -> list[int] | None:
+        labels = as_list(labels)
+        if not labels:
             return None
         classes = self.spec.classes
         if not classes:
@@ -133,6 +132,13 @@ class Model:
                 f"labels: expected {', '.join(classes[:20])}, found {', '.join(unknown)}"
             )
         return [number for number in numbers if number is not None]
+
+
+def as_list(labels: Labels) -> list[int | str]:
+    """One label is a list of one, none are an empty list."""
+    if isinstance(labels, (int, str)):
+        return [labels]
+    return [] if labels is None else list(labels)
 
 
 def load(path: str | Path, device: str = "auto") -> Model:
@@ -148,7 +154,7 @@ def load(path: str | Path, device: str = "auto") -> Model:
     if not folder.is_dir():
         raise GansmithError(f"{folder}: expected a run or a model folder, found nothing there")
     checkpoints = folder / "checkpoints"
-    steps = [int(p.name.removeprefix("step-")) for p in checkpoint.paths(checkpoints)]
+    steps = [checkpoint.step_of(path) for path in checkpoint.paths(checkpoints)]
     try:
         model = _load_model(folder / "model", device) if (folder / "model").is_dir() else None
     except GansmithError as error:

@@ -23,7 +23,7 @@ from gansmith.run import RunFolder, clear_errors
 from gansmith.runtime import World, pick_device, pick_precision, seed_step
 from gansmith.signals import Stop, Stopped
 from gansmith.stream import Stream, describe
-from gansmith.summary import explain_memory, guard_bf16
+from gansmith.summary import guard_bf16
 from gansmith.watch import Progress, Silent, Watcher
 
 
@@ -117,7 +117,6 @@ class Session:
             Stop() as stop,
             self.run.locked(),
             clear_errors(self.run.path),
-            explain_memory(self.config, self.spec),
         ):
             self._begin()
             stop.guarded = True
@@ -201,6 +200,7 @@ class Session:
         try:
             self.step, self.seconds_before = saved.step, float(saved.state["seconds"])
             self.observer.restore(saved.tensors["train_state"], self.images, self.seconds_before)
+            self.observer.score = saved.state.get("score")
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise GansmithError(
                 f"{saved.path} does not fit this run's configuration: {error}"
@@ -270,7 +270,8 @@ class Session:
     def _say_how(self) -> None:
         wrong = guard_bf16(self.players, self.stream, self.precision)
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
-        self._say(f"device {self.device.type}{threads}, precision {self.precision.name}")
+        precision = f"{self.precision.name} ({self.precision.reason})"
+        self._say(f"device {self.device.type}{threads}, precision {precision}")
         if wrong:
             self._say(f"bf16 is wrong on this machine in {', '.join(wrong)}: kept in fp32")
 

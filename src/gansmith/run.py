@@ -104,8 +104,8 @@ class RunFolder:
             if number.isdecimal() and int(number) > step:
                 sample.unlink()
         # Damaged ones, or they would be resumed from; kept, they would crowd out whole ones.
-        for path in list(checkpoint.paths(self.checkpoints)):
-            if int(path.name.removeprefix("step-")) > step:
+        for path in checkpoint.paths(self.checkpoints):
+            if checkpoint.step_of(path) > step:
                 shutil.rmtree(path, ignore_errors=True)
 
     def write_samples(self, name: str, values: np.ndarray, columns: int | None = None) -> Path:

@@ -69,6 +69,7 @@ class Precision:
 
     name: str
     device: torch.device
+    reason: str = ""
 
     def autocast(self) -> AbstractContextManager[object]:
         if self.name == "fp32":
@@ -78,9 +79,11 @@ class Precision:
 
 def pick_precision(name: str, device: torch.device) -> Precision:
     """``auto`` takes bf16 where the hardware has it."""
-    if name == "auto":
-        name = "bf16" if has_fast_bf16(device) else "fp32"
-    return Precision(name, device)
+    if name != "auto":
+        return Precision(name, device, "asked for")
+    if has_fast_bf16(device):
+        return Precision("bf16", device, "the hardware has bf16 units")
+    return Precision("fp32", device, "the hardware has no bf16 units")
 
 
 class Draw(IntEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,11 +14,10 @@ import numpy as np
 
 from gansmith.checkpoint import write_atomically
 from gansmith.errors import GansmithError
-from gansmith.generate import Model, Samples
+from gansmith.generate import Labels, Model, Samples, as_list
 from gansmith.imaging import grid, png_bytes, to_picture
 from gansmith.run import clear_errors
 
-Labels = Sequence[int | str] | None
 AGAIN = "make room or choose another place, and run it again: the same seed gives the same"
 ROW_GROUP = 1024
 GRID_MOST = 10_000
@@ -32,10 +31,10 @@ def write_grid(model: Model, path: Path, n: int, seed: int = 0, labels: Labels =
     if path.suffix.lower() != ".png":
         raise GansmithError(f"--grid: expected a name ending in .png, found {path.name}")
     made = model.generate(n, seed=seed, labels=labels)
-    columns = len(labels) if labels and len(labels) > 1 else None
+    columns = len(as_list(labels))
     with clear_errors(path, AGAIN):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, png_bytes(grid(made.images, columns)))
+        write_atomically(path, png_bytes(grid(made.images, columns if columns > 1 else None)))
 
 
 def write_samples(model: Model, path: Path, n: int, seed: int = 0, labels: Labels = None) -> None:

@@ -15,7 +15,7 @@ from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
 from gansmith.models import build_networks
 from gansmith.players import Players
-from gansmith.runtime import Precision
+from gansmith.runtime import Precision, pick_device
 from gansmith.stream import Stream
 
 FLOAT = 4  # bytes
@@ -45,12 +45,15 @@ class Summary:
 
 def summarise(config: Config, spec: DataSpec) -> Summary:
     """Trace both networks on torch's meta device: shapes without memory or arithmetic."""
-    with torch.device("meta"):
-        networks = build_networks(config, spec)
-        labels = torch.zeros(1, dtype=torch.long) if spec.classes else None
-        latent, example = torch.zeros(1, config.latent_size), torch.zeros(1, *spec.shape)
-        g = _trace(networks.generator.eval(), latent, labels)
-        d = _trace(networks.discriminator.eval(), example, labels)
+    try:
+        with torch.device("meta"):
+            networks = build_networks(config, spec)
+            labels = torch.zeros(1, dtype=torch.long) if spec.classes else None
+            latent, example = torch.zeros(1, config.latent_size), torch.zeros(1, *spec.shape)
+            g = _trace(networks.generator.eval(), latent, labels)
+            d = _trace(networks.discriminator.eval(), example, labels)
+    except RuntimeError as error:  # more weights than can be counted
+        raise GansmithError(f"the networks are too large: {error}; use fewer filters") from None
     return Summary(g, d, _memory(g, d, config))
 
 
@@ -87,11 +90,12 @@ def explain_memory(config: Config, spec: DataSpec) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        needed = summarise(config, spec).memory
+        needed = readable(summarise(config, spec).memory)
+        free = readable(memory_free(pick_device(config.device)))
         smaller = max(2, config.batch_size // 2)
         raise GansmithError(
-            f"out of memory with batch_size {config.batch_size} (a step needs about "
-            f"{readable(needed)}); try --set batch_size={smaller}, or a smaller size or fewer filters"
+            f"out of memory with batch_size {config.batch_size} (a step needs about {needed}, "
+            f"{free} are free); try --set batch_size={smaller}, or a smaller size or fewer filters"
         ) from error
 
 

@@ -90,9 +90,14 @@ def _walk(root: Path) -> Iterator[str]:
             subfolders.clear()
             continue
         seen.add(real)
-        subfolders.sort()
+        subfolders[:] = sorted(name for name in subfolders if not _is_run(Path(folder) / name))
         for file in sorted(files):
             yield (Path(folder) / file).relative_to(root).as_posix()
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether `gansmith train` wrote it: a run inside its own data must not become data."""
+    return (folder / "config.json").is_file() and (folder / "checkpoints").is_dir()
 
 
 def _is_picture(name: str) -> bool:

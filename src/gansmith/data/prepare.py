@@ -23,7 +23,7 @@ from gansmith.data.survey import survey
 from gansmith.errors import GansmithError
 
 # Raise it whenever the same file would be decoded to other pixels than before.
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 
 Progress = Callable[[int, int], None]
 

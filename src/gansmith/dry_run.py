@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 
@@ -59,10 +60,12 @@ def _machine_lines(plan: Plan, memory: int, parameters: int) -> Iterator[str]:
     disk, needed = shutil.disk_usage(existing).free, 4 * 4 * parameters * CHECKPOINT_COPIES
     yield f"disk: about {readable(needed)} of checkpoints, {readable(disk)} free"
     yield f"run folder: {plan.run.path}"
+    if not os.access(existing, os.W_OK):
+        raise GansmithError(f"{existing}: it can't be written to; choose another --out")
     if needed > disk:
         raise GansmithError(f"{existing}: the run needs about {readable(needed)} of disk there")
     if memory > free:
-        smaller = max(2, plan.config.batch_size // 2)
+        smaller = max(2, int(plan.config.batch_size * free / memory))
         raise GansmithError(
             f"a step needs about {readable(memory)} and {readable(free)} are free; "
             f"try --set batch_size={smaller}"
