@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 # torch's threads wait for each other by spinning. On a machine that does anything else besides, they
 # spin while the one they wait for has no processor: a step was measured to take 10 times as long.
-# OpenMP reads this once, when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# So let them spin for some 0.1 ms and then sleep. OpenMP reads this when torch is first imported.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 if TYPE_CHECKING:
     from gansmith.api import train
