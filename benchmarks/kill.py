@@ -21,6 +21,7 @@ import shutil
 import signal
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import tensorboardX  # noqa: F401  # imported here so that no fork has to
@@ -29,8 +30,8 @@ from benchmarks import record
 from gansmith import api
 from gansmith.run import TIMES, RunFolder
 
+RECIPE = "dcgan-32"
 SETTINGS = {
-    "recipe": "dcgan-32",
     "generator_filters": 8,
     "discriminator_filters": 8,
     "batch_size": 16,
@@ -45,7 +46,7 @@ SAVING_SHARE = 0.5  # of the kills are aimed at a checkpoint being written
 
 def train(out: Path) -> None:
     """What the killed process does; a run without a report, which no state depends on."""
-    plan = api.plan("digits", out=out, resume=True, settings=SETTINGS, recipe=SETTINGS["recipe"])
+    plan = api.plan("digits", out=out, resume=True, settings=SETTINGS, recipe=RECIPE)
     api.Session(plan.dataset, plan.config, plan.run).train()
 
 
@@ -58,6 +59,8 @@ def start(out: Path) -> int:
         try:
             train(out)
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
     return process
@@ -96,7 +99,8 @@ def run(kills: int, folder: Path, seed: int = 0) -> dict[str, object]:
     """Kill `kills` times over as many runs as it takes; raises AssertionError on a difference."""
     luck = random.Random(seed)
     reference, victim = folder / "reference", folder / "victim"
-    os.waitpid(start(reference), 0)
+    _, status = os.waitpid(start(reference), 0)
+    assert status == 0, f"the uninterrupted run ended with status {status}"
     counts = {"between": 0, "saving": 0}
     runs = 0
     while sum(counts.values()) < kills:
@@ -128,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         result = run(options.kills, Path(folder), options.seed)
-    print(record.write("kill", {**SETTINGS, "seed": options.seed}, result))
+    print(record.write("kill", {"recipe": RECIPE, **SETTINGS, "seed": options.seed}, result))
 
 
 def _state_files(run: Path) -> list[Path]:
