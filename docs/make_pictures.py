@@ -52,13 +52,12 @@ def make(name: str, settings: dict[str, Any], runs: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     result = gansmith.train(**settings, out=out, watcher=Lines())
     print(f"{name}: {result.images:,} images, {result.seconds:.0f} s, score {result.score}")
-    for made in ("real-and-generated.png", "samples.gif", "plots/losses.png"):
-        if (out / made).exists():
-            shutil.copyfile(out / made, PICTURES / f"{name}-{Path(made).name}")
     model = gansmith.load(out)
-    if model.spec.kind == "pictures":
-        classes = model.spec.classes
-        write_grid(model, PICTURES / f"{name}.png", 100, seed=7, labels=classes)
+    if model.spec.kind == "points":
+        shutil.copyfile(out / "samples.gif", PICTURES / f"{name}.gif")
+        return
+    shutil.copyfile(out / "real-and-generated.png", PICTURES / f"{name}-real-and-generated.png")
+    write_grid(model, PICTURES / f"{name}.png", 100, seed=7, labels=model.spec.classes)
 
 
 def main() -> None:
