@@ -120,15 +120,7 @@ def train(
     console.print(f"run folder {planned.run.path}", soft_wrap=True)
     with display:
         result = execute(planned, display)
-    more = "--grid more.png" if planned.spec.kind == "pictures" else "--out more.npz"
-    console.print(
-        f"\ndone: {result.images:,} images in {result.seconds / 60:.1f} min. It made\n"
-        f"  {result.samples}   samples: look at them\n"
-        f"  {result.report}   the report: open it in a browser\n"
-        f"  {result.model}   the generator\n"
-        f"make more: gansmith generate {result.run} -n 100 {more}",
-        soft_wrap=True,
-    )
+    _show_result(result, planned.spec.kind)
 
 
 @app.command()
@@ -228,6 +220,18 @@ def main(arguments: list[str] | None = None) -> None:
             f"gansmith: {error}", markup=False, soft_wrap=True
         )
         sys.exit(2)
+
+
+def _show_result(result: Any, kind: str) -> None:
+    more = "--grid more.png" if kind == "pictures" else "--out more.npz"
+    console.print(
+        f"\ndone: {result.images:,} images in {result.seconds / 60:.1f} min. It made\n"
+        f"  {result.samples}   samples: look at them\n"
+        f"  {result.report}   the report: open it in a browser\n"
+        f"  {result.model}   the generator\n"
+        f"make more: gansmith generate {result.run} -n 100 {more}",
+        soft_wrap=True,
+    )
 
 
 def _show_plan(planned: Any) -> None:
