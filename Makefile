@@ -20,7 +20,8 @@ lint: $(READY_DEV)  ## style, types, and nothing that could execute a stranger's
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	! grep -rnE "\bpickle\b|allow_pickle=True|torch\.load\b|torchvision" src --include=*.py
+	! grep -rnE "\bpickle\b|allow_pickle=True|torch\.load\b|torchvision" src --include=*.py \
+		| grep -v "metrics/convert_weights.py.*weights_only=True"
 
 docs: $(READY_DEV)  ## make the pictures of the README and the docs again
 	$(BIN)/python docs/make_pictures.py

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import kill, step_time, toys
+from benchmarks import kill, quality, race, sampling, step_time, toys
 
-ALL = {"kill": kill.main, "step_time": step_time.main, "toys": toys.main}
+ALL = {
+    "kill": kill.main,
+    "step_time": step_time.main,
+    "toys": toys.main,
+    "sampling": sampling.main,
+    "race": race.main,
+    "quality": quality.main,
+}
+# `few` needs to be told which pictures: python -m benchmarks.few --source FOLDER
 
 
 def run(names: list[str]) -> None:

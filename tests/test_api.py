@@ -53,7 +53,7 @@ def test_a_small_folder_of_any_shape_trains(
     assert result.run == tmp_path / "run"
     assert result.report.exists()
     model = gansmith.load(result.run)
-    assert model.config.recipe == "few-images"
+    assert model.config.recipe == "fast-few"
     samples = model.generate(3, seed=1)
     assert samples.images.shape == (3, *shape)
     assert samples.labels is None

@@ -13,6 +13,8 @@ from gansmith.augment import KINDS, augment
 
 EVERY = sorted(KINDS)
 SHAPES = [(5, 1, 16, 16), (5, 3, 16, 16), (4, 3, 24, 16), (4, 1, 8, 40), (1, 3, 64, 56)]
+SHAPES += [(5, 4, 16, 16)]
+COLOURING = ["brightness", "contrast", "saturation"]
 
 
 def on(n: int, value: float = 1.0) -> Tensor:
@@ -76,7 +78,7 @@ def test_pictures_are_changed_each_in_its_own_way(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.parametrize("shape", [(2, 3, 8, 12), (2, 1, 8, 8)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 3, 8, 12), (2, 1, 8, 8), (2, 4, 8, 8)], ids=str)
 def test_gradients_flow_through_and_are_right(name: str, shape: tuple[int, ...]) -> None:
     pictures = noise(*shape).double().requires_grad_()
 
@@ -256,3 +258,22 @@ def test_all_kinds_together_let_gradients_through_to_every_picture() -> None:
     augment(pictures, EVERY, 0.8).square().sum().backward()
     assert pictures.grad.isfinite().all()
     assert (pictures.grad.abs().amax((1, 2, 3)) > 0).all()
+
+
+@pytest.mark.parametrize("name", COLOURING)
+def test_colours_change_as_without_alpha_and_alpha_not_at_all(name: str) -> None:
+    pictures = noise(64, 4, 8, 6)
+    results = []
+    for seen in (pictures, pictures[:, :3]):
+        torch.manual_seed(4)
+        results.append(KINDS[name](seen, on(64)))
+    assert torch.equal(results[0][:, :3], results[1])
+    assert torch.equal(results[0][:, 3:], pictures[:, 3:])
+
+
+@pytest.mark.parametrize("name", sorted(set(EVERY) - set(COLOURING)))
+def test_what_moves_colours_moves_alpha_with_them(name: str) -> None:
+    one = noise(64, 1, 16, 16)
+    moved = KINDS[name](one.expand(-1, 4, -1, -1), on(64))
+    assert torch.equal(moved, moved[:, :1].expand(-1, 4, -1, -1))
+    assert not torch.equal(moved[:, :1], one)

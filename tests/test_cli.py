@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,16 +56,16 @@ def test_training_says_what_it_chose_and_names_what_it_made(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert call("train", "digits", *TINY) == 0
-    out = tmp_path / "runs" / "digits-dcgan-32-001"
+    out = tmp_path / "runs" / "digits-fast-001"
     said = capsys.readouterr().out
-    assert "recipe dcgan-32, because the pictures are small (8x8)" in said
+    assert "recipe fast, because there are 1,797 pictures of about 8x8" in said
     assert "precision" in said
     made = ["samples/step-000000020.png", "report.html", "model"]
     for name in made:
-        assert f"runs/digits-dcgan-32-001/{name}" in said
+        assert f"runs/digits-fast-001/{name}" in said
         assert (out / name).exists()
     assert call("train", "digits", *TINY) == 0
-    assert (tmp_path / "runs" / "digits-dcgan-32-002" / "report.html").exists()
+    assert (tmp_path / "runs" / "digits-fast-002" / "report.html").exists()
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(
@@ -122,7 +123,7 @@ def test_what_may_change_on_the_way_is_said(
     out = tmp_path / "run"
     assert call("train", "digits", "--out", out, *TINY) == 0
     assert call("train", "--resume", "--out", out, "--images", 200, "--set", "lr=1e-3") == 0
-    assert "lr was 0.0004, and is 0.001 from here on" in capsys.readouterr().out
+    assert "lr was 0.005, and is 0.001 from here on" in capsys.readouterr().out
 
 
 def test_a_run_inside_its_own_data_does_not_become_data(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_every_problem_of_a_configuration_is_said_at_once(
         (["train", "digits", "--recipe", "dcgan64"], "recipe: expected one of dcgan"),
         (["train", "digits", "--recipe", "gan-1d"], "can't make pictures"),
         (["train", "digits", "--minutes", "1", "--epochs", "2"], "not several"),
-        (["train", "digits", "--set", "size=33"], "size: expected"),
+        (["train", "digits", "--recipe", "dcgan-32", "--set", "size=33"], "size: expected"),
         (["train", "digits", "--set", "lr"], "--set expects key=value"),
         (["train", "digits", "--set", "conditional=yes", "--recipe", "nosuch"], "recipe"),
         (["train", "--resume"], "--resume needs --out"),
@@ -170,6 +171,9 @@ def test_every_problem_of_a_configuration_is_said_at_once(
         (["generate", "nosuch"], "expected a run or a model folder"),
         (["report", "nosuch"], "expected a run"),
         (["inspect", "nosuch"], "nosuch"),
+        (["evaluate", "nosuch"], "expected a run or a model folder"),
+        (["compare", "nosuch"], "gansmith evaluate RUN"),
+        (["dataset", "nosuch", "--out", "new", "--per-class", "2"], "nosuch"),
     ],
 )
 def test_what_can_not_be_done_is_a_sentence_and_status_2(
@@ -190,7 +194,7 @@ def test_a_run_does_not_go_on_as_another_recipe(
     capsys: pytest.CaptureFixture[str], run: Path
 ) -> None:
     said = refused(capsys, "train", "--resume", "--out", run, "--recipe", "dcgan")
-    assert "is a dcgan-32 run" in said
+    assert "is a fast run" in said
 
 
 def test_generated_pictures_can_be_trained_on_again(run: Path, tmp_path: Path) -> None:
@@ -211,6 +215,122 @@ def test_generate_makes_what_was_asked_for(run: Path, tmp_path: Path) -> None:
     assert made["images"].shape == (7, 16, 16, 1)
     assert made["images"].dtype == np.uint8
     assert made["labels"].tolist() == [3, 8, 3, 8, 3, 8, 3]
+
+
+def evaluated(run: Path, *arguments: object) -> Path:
+    """A run's figures, in a copy of it that may be changed."""
+    copy = Path("runs") / run.parent.name
+    shutil.copytree(run, copy)
+    assert call("evaluate", copy, "--space", "random", "-n", 40, *arguments) == 0
+    return copy
+
+
+def test_evaluate_prints_figures_beside_their_floor_and_keeps_them(
+    capsys: pytest.CaptureFixture[str], run: Path
+) -> None:
+    copy = evaluated(run, "--infinity", "--seed", 3)
+    said, aside = capsys.readouterr()
+    assert "step 20: 40 generated against 1,757 real of digits, random features (" in said
+    assert "seed 3" in said
+    for words in ("floor: real", "FID ", "FID∞", "KID × 1000", "× the floor", "recall"):
+        assert words in said
+    assert "of copying" in said or "opies" in said or "Nearer than" in said
+    assert f"{copy}/evaluation.json" in said
+    assert f"{copy}/closest-pairs.png" in said
+    assert "reading digits" in aside
+    assert "reading" not in said
+    assert "Beside real data" in (copy / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--space", "imagenet"], "space: expected one of auto, classifier, inception, random"),
+        (["--space", "random", "--data", "nosuch"], "nosuch"),
+        (["--space", "random", "--held-out", "nosuch"], "nosuch"),
+        (["--space", "random", "-n", 3], "expected at least 16 generated and 32 real"),
+        (["--space", "random", "--device", "abacus"], "device: expected auto"),
+        (["--space", "random", "--data", "ring"], "ring"),
+    ],
+)
+def test_what_can_not_be_evaluated_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], run: Path, arguments: list[object], said: str
+) -> None:
+    assert said in refused(capsys, "evaluate", run, *arguments)
+    assert not (run / "evaluation.json").exists()
+
+
+def test_compare_puts_runs_side_by_side_that_were_measured_alike(
+    capsys: pytest.CaptureFixture[str], run: Path
+) -> None:
+    copy = evaluated(run)
+    other = shutil.copytree(copy, copy.with_name("other"))
+    assert call("compare", copy, other) == 0
+    said = capsys.readouterr().out
+    assert f"{copy.name} @ 20" in said
+    assert "40 generated against 1,757 real" in said
+    figures = json.loads((other / "evaluation.json").read_text())
+    figures["run"], figures["protocol"]["seed"] = "other", 5
+    (other / "evaluation.json").write_text(json.dumps(figures))
+    answer = refused(capsys, "compare", copy, other)
+    assert f"{copy.name} and other were measured differently (seed 0 and seed 5)" in answer
+    (other / "evaluation.json").write_text("{}")
+    assert "not what gansmith wrote" in refused(capsys, "compare", copy, other)
+    assert "No such file" in refused(capsys, "compare", copy, run)
+
+
+def test_dataset_writes_so_many_of_each_class(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path
+) -> None:
+    assert call("dataset", run, "--per-class", 3, "--out", tmp_path / "new") == 0
+    said = capsys.readouterr().out
+    assert "30 pictures, 3 of each of 10 classes" in said
+    assert f"{tmp_path / 'new' / 'README.md'}   the card" in said
+    assert (tmp_path / "new" / "README.md").exists()
+    pictures = [p for p in (tmp_path / "new").rglob("*.png") if ".assets" not in p.parts]
+    assert len(pictures) == 30
+
+
+def test_dataset_of_a_generator_without_classes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert call("train", "digits", "--out", "plain", "--set=conditional=no", *TINY) == 0
+    assert call("dataset", "plain", "-n", 5, "--out", tmp_path / "new") == 0
+    assert "5 pictures: " in capsys.readouterr().out
+    said = refused(capsys, "dataset", "plain", "--per-class", 5, "--out", "newer")
+    assert "class" in said
+    assert not (tmp_path / "newer").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "per"),
+        (["-n", 5], "per"),
+        (["--per-class", 0], "found 0"),
+        (["--per-class", 2, "--layout", "scroll"], "--layout: expected"),
+        (["--per-class", 2, "--device", "abacus"], "device: expected auto"),
+    ],
+)
+def test_a_dataset_that_can_not_be_written_is_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+    run: Path,
+    tmp_path: Path,
+    arguments: list[object],
+    said: str,
+) -> None:
+    assert said in refused(capsys, "dataset", run, "--out", tmp_path / "new", *arguments)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_dataset_does_not_mix_with_what_is_there(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    said = refused(capsys, "dataset", run, "--per-class", 2, "--out", tmp_path / "full")
+    assert "empty" in said
+    assert [p.name for p in (tmp_path / "full").iterdir()] == ["mine.txt"]
 
 
 def test_report_makes_the_same_page_again(run: Path) -> None:

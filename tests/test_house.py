@@ -19,11 +19,20 @@ FLOORS = [
     {"errors", "watch", "signals"},
     {"config", "runtime"},
     {"losses", "augment", "imaging", "checkpoint", "ema", "bf16", "recipes", "data", "models"}
-    | {"metrics.distances"},
-    {"objectives", "players", "stream", "generate", "run"},
+    | {
+        "metrics.distances",
+        "metrics.neighbours",
+        "metrics.features",
+        "metrics.inception",
+        "metrics.convnet",
+    },
+    {"objectives", "players", "stream", "generate", "run"}
+    | {"metrics.memorisation", "metrics.classifier", "metrics.protocol", "metrics.gain"}
+    | {"metrics.inception_weights", "metrics.convert_weights"},
+    {"judge", "metrics.evaluation", "metrics.usefulness"},
     {"observe", "summary", "samples", "report", "progress"},
-    {"loop"},
-    {"api"},
+    {"loop", "synthetic"},
+    {"api", "assess"},
     {"dry_run"},
     {"cli", ""},  # "" is the package itself
     {"__main__"},
@@ -112,7 +121,12 @@ def test_optional_libraries_are_imported_only_where_they_are_used() -> None:
 @pytest.mark.parametrize("path", FILES, ids=[name_of(p) for p in FILES])
 def test_nothing_that_can_execute_a_strangers_file_is_in_the_source(path: Path) -> None:
     text = path.read_text()
-    assert not re.search(r"\bpickle\b|torch\.load\b|torchvision", text)
+    forbidden = r"\bpickle\b|torchvision"
+    if (
+        name_of(path) != "metrics.convert_weights"
+    ):  # weights_only, verified, in a process of its own
+        forbidden += r"|torch\.load\b"
+    assert not re.search(forbidden, text)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in ("eval", "exec", "compile", "__import__")
@@ -123,14 +137,14 @@ def test_nothing_that_can_execute_a_strangers_file_is_in_the_source(path: Path) 
     assert not modules & {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 
 
-def test_only_the_loop_calls_backward() -> None:
+def test_only_training_calls_backward() -> None:
     callers = {
         module
         for module, path in MODULES.items()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr == "backward"
     }
-    assert callers == {"loop"}
+    assert callers == {"loop", "metrics.classifier"}
 
 
 def run(script: str, *arguments: str) -> str:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from gansmith.imaging import grid, png_bytes, to_picture, to_uint8
+from gansmith.config import Config
+from gansmith.imaging import CHECKS, grid, on_checks, png_bytes, to_picture, to_uint8
+from gansmith.report import film
+from gansmith.report.story import read_story
+from gansmith.run import RunFolder
 
 
 def test_minus_one_is_black_one_is_white_and_beyond_is_cut_off() -> None:
@@ -63,7 +68,7 @@ def test_the_same_picture_gives_the_same_bytes() -> None:
         (2, 5, (1, 5)),
     ],
 )
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 4])
 def test_a_sheet_goes_row_by_row_with_white_gaps(
     count: int, columns: int | None, rows_and_columns: tuple[int, int], channels: int
 ) -> None:
@@ -77,3 +82,40 @@ def test_a_sheet_goes_row_by_row_with_white_gaps(
         row, column = divmod(i, rows_and_columns[1])
         expected[3 + 7 * row : 7 + 7 * row, 3 + 9 * column : 9 + 9 * column] = pictures[i]
     assert np.array_equal(sheet, expected)
+
+
+def test_what_is_transparent_shows_squares_of_two_greys_and_what_is_opaque_itself() -> None:
+    picture = np.zeros((20, 13, 4), dtype=np.uint8)
+    picture[:, :, :3] = (255, 0, 9)
+    picture[0, 0, 3] = 255
+    picture[0, 1, 3] = 51  # a fifth
+    shown = on_checks(to_picture(picture), side=4)
+    assert (shown.mode, shown.size) == ("RGB", (13, 20))
+    pixels = np.asarray(shown)
+    assert pixels[0, 0].tolist() == [255, 0, 9]
+    fifth = [0.8 * CHECKS[1] + 0.2 * colour for colour in (255, 0, 9)]
+    assert np.abs(pixels[0, 1] - fifth).max() <= 1
+    for y in range(1, 20):
+        for x in range(13):
+            assert (pixels[y, x] == CHECKS[0 if (y // 4 + x // 4) % 2 else 1]).all()
+
+
+def test_a_film_of_transparent_sheets_shows_neither_black_nor_what_is_hidden(
+    tmp_path: Path,
+) -> None:
+    run = RunFolder(tmp_path)
+    run.write_config(Config(batch_size=10, size="6"))
+    half = np.zeros((4, 6, 6, 4), np.uint8)  # black, invisible …
+    half[:, 3:] = (0, 200, 0, 255)  # … and green below
+    for name in ("real", "step-000000000", "step-000000020"):
+        run.write_samples(name, half)
+    shot = film.shoot(read_story(tmp_path))
+    assert shot.real is not None
+    for frame in (shot.real, *(frame.picture for frame in shot.frames)):
+        colours = {colour for _, colour in frame.light.getcolors() or []}
+        assert colours == {(255, 255, 255), (0, 200, 0), *((grey,) * 3 for grey in CHECKS)}
+    made = film.files(shot)
+    with Image.open(io.BytesIO(made["real-and-generated.png"])) as both:
+        assert both.mode == "RGB"
+    with Image.open(io.BytesIO(made["samples.gif"])) as moving:
+        assert moving.convert("RGBA").getextrema()[3] == (255, 255)

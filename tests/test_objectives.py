@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from gansmith.config import Config, DataSpec
 from gansmith.losses import GAMES
 from gansmith.models import Networks, build_networks, draw_latent
-from gansmith.objectives import discriminator_losses, disguise, generator_losses, noise_level
+from gansmith.objectives import (
+    discriminator_losses,
+    disguise,
+    generator_losses,
+    mismatch_weight,
+    noise_level,
+)
 from tests.builders import config, pictures, points, points_config
 
 NETWORKS = {
@@ -223,3 +229,113 @@ def test_the_generators_turn_gives_the_real_pictures_no_graph() -> None:
     )
     for parameter, gradient in zip(networks.discriminator.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
+
+
+CONDITIONAL = {
+    "dcgan": (config(d_norm="none"), pictures(1, 16, 16, classes=("a", "b", "c"))),
+    "dcgan-keras": (
+        config(model="dcgan-keras", norm="none", init="torch"),
+        pictures(1, 16, 16, classes=("a", "b", "c")),
+    ),
+    "compact": (
+        config(model="compact", d_norm="none"),
+        pictures(3, 12, 9, classes=("a", "b", "c")),
+    ),
+    "mlp": (points_config(), points(classes=("a", "b", "c"))),
+}
+
+
+def mismatched(name: str, **changes: object) -> tuple[nn.Module, Config, Tensor, Tensor, Tensor]:
+    """A discriminator that has learnt what the labels mean, and 7 examples."""
+    a_config, spec = CONDITIONAL[name]
+    a_config = a_config.with_(**changes)
+    networks = build_networks(a_config, spec)
+    for parameter in networks.discriminator.parameters():
+        nn.init.normal_(parameter, 0.0, 0.1)
+    real, labels = batch(spec, 7)
+    assert labels is not None
+    with torch.no_grad():
+        fake = networks.generator(draw_latent(a_config, 7, real.device), labels)
+    return networks.discriminator, a_config, real, labels, fake
+
+
+@pytest.mark.parametrize("batches", ["separate", "mixed"])
+@pytest.mark.parametrize("name", sorted(CONDITIONAL))
+def test_real_ones_under_wrong_labels_are_fakes(name: str, batches: str) -> None:
+    d, a_config, real, _, fake = mismatched(name, mismatch=0.7, batches=batches, dropout=0.0)
+    labels = torch.tensor([0, 0, 1, 2, 2, 2, 0])  # shifted by one: right by chance in four places
+    losses = discriminator_losses(d, real, labels, fake, a_config, 0, True)
+    others = torch.tensor([0, 0, 0, 1, 2, 2, 2])
+    with torch.no_grad():
+        right, wrong, made = d(real, labels), d(real, others), d(fake, labels)
+    adversarial = F.softplus(-right).mean() + F.softplus(made).mean()
+    expected = sum(math.log1p(math.exp(wrong[i])) for i in (2, 3, 6)) / 7
+    assert expected > 0.01
+    torch.testing.assert_close(losses["loss_d"], adversarial)
+    torch.testing.assert_close(losses["total"].detach(), adversarial + 0.7 * expected)
+    torch.testing.assert_close(losses["d_real"], right.sigmoid().mean())
+    torch.testing.assert_close(losses["d_fake"], made.sigmoid().mean())
+
+
+@pytest.mark.parametrize("batches", ["separate", "mixed"])
+@pytest.mark.parametrize("name", sorted(CONDITIONAL))
+def test_a_batch_of_one_class_has_no_wrong_labels(name: str, batches: str) -> None:
+    d, a_config, real, labels, fake = mismatched(
+        name, mismatch=1.0, batches=batches, r1=1.0, r2=1.0
+    )
+    losses = discriminator_losses(d, real, torch.ones_like(labels), fake, a_config, 0, False)
+    assert losses["total"].item() == losses["loss_d"].item()
+    losses["total"].backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in d.parameters())
+    plain = discriminator_losses(
+        d, real, torch.ones_like(labels), fake, a_config.with_(mismatch=0.0), 0, True
+    )
+    penalised = discriminator_losses(d, real, torch.ones_like(labels), fake, a_config, 0, True)
+    torch.testing.assert_close(penalised["total"], plain["total"])
+
+
+@pytest.mark.parametrize("name", sorted(CONDITIONAL))
+def test_mixing_changes_nothing_about_wrong_labels_without_batch_norm(name: str) -> None:
+    d, a_config, real, labels, fake = mismatched(name, mismatch=0.5, r1=0.3, r2=0.2)
+    totals = [
+        discriminator_losses(d, real, labels, fake, a_config.with_(batches=kind), 0, True)["total"]
+        for kind in ("mixed", "separate")
+    ]
+    torch.testing.assert_close(*totals)
+
+
+@pytest.mark.parametrize("batches", ["separate", "mixed"])
+@pytest.mark.parametrize("name", ["dcgan", "dcgan-keras", "compact"])
+def test_wrong_labels_cost_no_second_pass_through_the_convolutions(name: str, batches: str) -> None:
+    d, a_config, real, labels, fake = mismatched(name, batches=batches)
+    seen: list[int] = []
+    first = next(m for m in d.modules() if isinstance(m, nn.Conv2d))
+    first.register_forward_hook(lambda module, x, y: seen.append(len(x[0])))
+    counts = []
+    for weight in (0.0, 1.0):
+        seen.clear()
+        wanted = a_config.with_(mismatch=weight)
+        discriminator_losses(d, real, labels, fake, wanted, 0, True)
+        counts.append(sum(seen))
+    assert counts == [14, 14]
+
+
+def test_without_labels_there_are_no_wrong_ones() -> None:
+    networks, a_config, real, labels, fake = play("dcgan without norm", mismatch=1.0)
+    losses = discriminator_losses(networks.discriminator, real, labels, fake, a_config, 0, True)
+    assert losses["total"].item() == losses["loss_d"].item()
+
+
+def test_wrong_labels_are_no_matter_of_the_generator() -> None:
+    d, a_config, real, labels, fake = mismatched("mlp", mismatch=1.0)
+    totals = {
+        generator_losses(d, real, labels, fake, a_config.with_(mismatch=w), 0)["total"].item()
+        for w in (0.0, 1.0)
+    }
+    assert len(totals) == 1
+
+
+def test_the_mismatch_halves_with_the_images_seen() -> None:
+    falling = config(mismatch=0.5, mismatch_kimg=40)
+    assert [mismatch_weight(falling, n) for n in (0, 40_000, 80_000)] == [0.5, 0.25, 0.125]
+    assert mismatch_weight(config(mismatch=0.5), 10**6) == 0.5

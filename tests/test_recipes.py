@@ -58,6 +58,8 @@ FACTS = {
     "few-images": {"size": "64", "latent_size": 64, "lr": 2e-3, "d_lr": 1e-3},
     "gan-1d": {"model": "mlp", "size": None, "norm": "none"},
     "dcgan-32": {"size": "32", "conditional": "auto"},
+    "fast": {"model": "compact", "size": None, "conditional": "auto", "augment": ()},
+    "fast-few": {"model": "compact", "size": None, "conditional": "auto", "augment_p": 0.8},
 }
 
 
@@ -94,11 +96,11 @@ def test_an_unknown_recipe_is_answered_with_the_list() -> None:
     ("kind", "count", "height", "width", "expected"),
     [
         ("points", 50_000, None, None, "gan-1d"),
-        ("pictures", 1797, 8, 8, "dcgan-32"),
-        ("pictures", 60_000, 28, 28, "dcgan-32"),
-        ("pictures", 400, 112, 92, "few-images"),
-        ("pictures", 200_000, 218, 178, "dcgan"),
-        ("pictures", 100, 28, 280, "few-images"),
+        ("pictures", 1797, 8, 8, "fast"),
+        ("pictures", 60_000, 28, 28, "fast"),
+        ("pictures", 400, 112, 92, "fast-few"),
+        ("pictures", 200_000, 218, 178, "fast"),
+        ("pictures", 100, 28, 280, "fast-few"),
     ],
 )
 def test_the_recipe_is_chosen_from_the_data_and_the_reason_is_said(
@@ -144,10 +146,31 @@ def test_the_keras_networks_take_the_books_sizes_unless_told_another() -> None:
     assert default_size(keras.with_(size="56x64"), 28, 28) == "56x64"
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (28, 28, "28"),
+        (32, 32, "32"),
+        (64, 64, "64"),
+        (8, 8, "32"),
+        (28, 23, "23x28"),
+        (112, 92, "53x64"),
+        (1080, 1920, "64x36"),
+        (3000, 30, "8x64"),
+        (None, None, "64"),
+    ],
+)
+def test_fast_takes_the_datas_own_size_within_reason(
+    height: int | None, width: int | None, expected: str
+) -> None:
+    assert default_size(recipe("fast"), height, width) == expected
+    assert default_size(recipe("fast").with_(size="40"), height, width) == "40"
+
+
 def test_networks_of_the_wrong_kind_are_refused_with_ones_that_fit() -> None:
     with pytest.raises(GansmithError, match="gan-1d"):
         check_fit(recipe("dcgan"), points())
-    with pytest.raises(GansmithError, match="dcgan, dcgan-32 or few-images"):
+    with pytest.raises(GansmithError, match="fast, dcgan or few-images"):
         check_fit(recipe("gan-1d"), pictures())
     check_fit(recipe("dcgan"), pictures())
     check_fit(recipe("gan-1d"), points())

@@ -18,32 +18,53 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 if TYPE_CHECKING:
     from gansmith.api import train
+    from gansmith.assess import evaluate, worth
     from gansmith.config import Config, DataSpec
     from gansmith.errors import GansmithError
     from gansmith.generate import Model, Samples, load
     from gansmith.loop import TrainResult
+    from gansmith.metrics.features import FeatureSpace, module_space
+    from gansmith.metrics.protocol import Evaluation
+    from gansmith.metrics.usefulness import Worth
+    from gansmith.synthetic import DatasetResult, write_dataset
 
 __version__ = "0.1.0"
 __all__ = [
     "Config",
     "DataSpec",
+    "DatasetResult",
+    "Evaluation",
+    "FeatureSpace",
     "GansmithError",
     "Model",
     "Samples",
     "TrainResult",
+    "Worth",
+    "evaluate",
     "load",
+    "module_space",
     "train",
+    "worth",
+    "write_dataset",
 ]
 
 _HOMES = {
     "Config": "config",
     "DataSpec": "config",
+    "DatasetResult": "synthetic",
+    "Evaluation": "metrics.protocol",
+    "FeatureSpace": "metrics.features",
     "GansmithError": "errors",
     "Model": "generate",
     "Samples": "generate",
     "TrainResult": "loop",
+    "Worth": "metrics.usefulness",
+    "evaluate": "assess",
     "load": "generate",
+    "module_space": "metrics.features",
     "train": "api",
+    "worth": "assess",
+    "write_dataset": "synthetic",
 }
 
 

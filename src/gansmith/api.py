@@ -9,7 +9,7 @@ from typing import Any
 
 from gansmith import recipes
 from gansmith.config import Config, DataSpec, merge
-from gansmith.data import Dataset, Source, open_source, prepare, survey
+from gansmith.data import Dataset, Source, is_name, open_source, prepare, survey
 from gansmith.errors import GansmithError
 from gansmith.loop import Session, TrainResult
 from gansmith.report import write_report
@@ -34,6 +34,7 @@ FIXED = (
         "bn_scale",
     ),
     *("generator_filters", "discriminator_filters", "init", "batch_size", "d_steps", "data"),
+    *("evaluate_n", "evaluate_space"),
 )
 
 
@@ -205,7 +206,9 @@ def _new_config(
 
 def _place(source: str) -> str:
     """A path in full, so that a run goes on from any folder; a name as it is."""
-    return str(Path(source).absolute()) if source.strip() and Path(source).exists() else source
+    if is_name(source) or not source.strip() or not Path(source).exists():
+        return source
+    return str(Path(source).absolute())
 
 
 def _open(config: Config) -> Source:

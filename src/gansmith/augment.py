@@ -6,16 +6,20 @@ longer and the generator is not taught to make augmented ones. That holds as lon
 left out often enough to be told from the data (ADA, Karras et al. 2020, §2.2): hence `p`.
 
 Every function takes pictures (N, C, H, W) in [-1, 1] and `on` (N, 1, 1, 1), 1 where it applies.
+What moves pictures moves all channels; what changes colours leaves alpha, the fourth, as it is.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Change = Callable[[Tensor, Tensor], Tensor]
 
 
 def augment(pictures: Tensor, kinds: Iterable[str], p: float) -> Tensor:
@@ -31,6 +35,16 @@ def augment(pictures: Tensor, kinds: Iterable[str], p: float) -> Tensor:
                 on = (_uniform(pictures, 0, 1) < p).to(pictures.dtype)
                 pictures = function(pictures, on)
     return pictures
+
+
+def _colour_alone(change: Change) -> Change:
+    @functools.wraps(change)
+    def changed(pictures: Tensor, on: Tensor) -> Tensor:
+        if pictures.shape[1] != 4:
+            return change(pictures, on)
+        return torch.cat([change(pictures[:, :3], on), pictures[:, 3:]], 1)
+
+    return changed
 
 
 def flip(pictures: Tensor, on: Tensor) -> Tensor:
@@ -57,17 +71,20 @@ def affine(pictures: Tensor, on: Tensor) -> Tensor:
     return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
+@_colour_alone
 def brightness(pictures: Tensor, on: Tensor) -> Tensor:
     """Add ±0.5."""
     return pictures + on * _uniform(pictures, -0.5, 0.5)
 
 
+@_colour_alone
 def saturation(pictures: Tensor, on: Tensor) -> Tensor:
     """Stretch the distance from grey ×0–2; nothing to do on grey pictures."""
     grey = pictures.mean(1, keepdim=True)
     return grey + (pictures - grey) * (1 + on * _uniform(pictures, -1, 1))
 
 
+@_colour_alone
 def contrast(pictures: Tensor, on: Tensor) -> Tensor:
     """Stretch the distance from the picture's mean ×0.5–1.5."""
     mean = pictures.mean((1, 2, 3), keepdim=True)
@@ -92,7 +109,7 @@ def cutout(pictures: Tensor, on: Tensor) -> Tensor:
     return pictures * (1 - on * hole.to(pictures.dtype))
 
 
-KINDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+KINDS: dict[str, Change] = {
     "flip": flip,
     "affine": affine,
     "brightness": brightness,

@@ -62,6 +62,10 @@ def train(
         str | None, typer.Option(help="Other shapes: `crop` the middle, or `pad` the sides.")
     ] = None,
     data_dir: DataDir = None,
+    evaluate_every: Annotated[
+        int | None,
+        typer.Option(help="Score at most every so many steps [default: a twentieth of the work]."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,6 +101,7 @@ def train(
         "seed": seed,
         "device": device,
         "precision": precision,
+        "evaluate_every": evaluate_every,
         "data_dir": None if data_dir is None else str(data_dir),
     }
     settings = parse_settings(set_ or [])
@@ -175,6 +180,186 @@ def generate(
 
 
 @app.command()
+def evaluate(
+    run: RunArgument,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Real examples to compare with [default: those it was trained on]."),
+    ] = None,
+    space: Annotated[
+        str,
+        typer.Option(
+            help="What pictures are compared by: `classifier` (trained on the run's labels), "
+            "`inception` (the standard one), `random`, or `auto`."
+        ),
+    ] = "auto",
+    n: Annotated[int, typer.Option("-n", help="How many to generate.", min=1)] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of what is generated and drawn.", min=0)] = 0,
+    held_out: Annotated[
+        str | None,
+        typer.Option(help="Real examples that training never saw [default: the test split]."),
+    ] = None,
+    infinity: Annotated[
+        bool, typer.Option("--infinity", help="Also FID∞, without the bias of a finite sample.")
+    ] = False,
+    data_dir: DataDir = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Measure a generator against real data: FID, KID, precision, recall, classes, copies.
+
+    Beside each figure stands the floor: the same between two disjoint sets of real examples.
+
+    - `gansmith evaluate RUN`
+    - `gansmith evaluate RUN --space inception -n 10000`
+    """
+    from gansmith.assess import evaluate as measure
+
+    found = measure(
+        run,
+        data,
+        space=space,
+        held_out=held_out,
+        data_dir=data_dir,
+        n=n,
+        seed=seed,
+        infinity=infinity,
+        device=device,
+        say=_quietly,
+    )
+    console.print(f"{run}, step {found.step:,}: {found.protocol}\n", soft_wrap=True, markup=False)
+    _print_table(("figure", "generated", "floor: real", ""), found.rows())
+    for remark in found.remarks():
+        console.print(f"\n{remark}", markup=False)
+    console.print(f"\n{run / 'evaluation.json'}   these figures", soft_wrap=True, markup=False)
+    pairs = run / "closest-pairs.png"
+    if pairs.exists():
+        console.print(
+            f"{pairs}   generated, and the nearest trained on", soft_wrap=True, markup=False
+        )
+
+
+@app.command()
+def worth(
+    run: RunArgument,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Labelled real examples to learn from [default: those it was trained on]."
+        ),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(help="Labelled real examples to be tested on [default: the test split]."),
+    ] = None,
+    sizes: Annotated[
+        str, typer.Option(help="How many real examples to learn from, each in turn.")
+    ] = "100,300,1000,all",
+    n: Annotated[
+        int | None,
+        typer.Option("-n", help="How many to generate [default: as many as real].", min=1),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Repetitions of each training.", min=2)] = 3,
+    steps: Annotated[
+        int | None, typer.Option(help="Of each training; the same for all.", min=1)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 0,
+    data_dir: DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures there, as JSON.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Is a classifier better for the synthetic data? Trains many, with and without, and says.
+
+    - `gansmith worth RUN`
+    - `gansmith worth RUN --data mnist --sizes 100,all --seeds 5`
+    """
+    from gansmith.assess import worth as measure
+
+    found = measure(
+        run,
+        data,
+        test=test,
+        data_dir=data_dir,
+        n=n,
+        sizes=_sizes(sizes),
+        seeds=seeds,
+        steps=steps,
+        seed=seed,
+        device=device,
+        say=_quietly,
+    )
+    for line in found.lines():
+        console.print(line, soft_wrap=True, markup=False)
+    if out is not None:
+        from gansmith.checkpoint import write_atomically
+        from gansmith.run import clear_errors
+
+        with clear_errors(out):
+            write_atomically(out, found.to_json().encode())
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Runs that were evaluated.")],
+) -> None:
+    """Put the figures of several runs side by side, if they were measured alike.
+
+    - `gansmith compare runs/a runs/b`
+    """
+    from gansmith.metrics.protocol import compare as side_by_side
+    from gansmith.metrics.protocol import read_evaluation
+
+    found = [read_evaluation(run / "evaluation.json") for run in runs]
+    rows = side_by_side(found)
+    _print_table(("figure", *(f"{e.run} @ {e.step:,}" for e in found), "floor: real"), rows)
+    console.print(f"\n{found[0].protocol}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def dataset(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option(help="A new or empty folder.", show_default=False)],
+    per_class: Annotated[
+        int | None, typer.Option(help="How many of each class, where the generator knows classes.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", help="How many in all, where it does not.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="Picture i of a class and seed is always the same.", min=0)
+    ] = 0,
+    layout: Annotated[
+        str,
+        typer.Option(help="folder (a folder a class), parquet (Hugging Face) or webdataset (tar)."),
+    ] = "folder",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Write a labelled synthetic data set: as many of each class, with a manifest and a card.
+
+    - `gansmith dataset RUN --per-class 6000 --out synthetic/`
+    - `gansmith dataset RUN --per-class 6000 --layout parquet --out synthetic/`
+    """
+    from rich.progress import Progress
+
+    from gansmith.synthetic import write_dataset
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("pictures")
+        result = write_dataset(
+            run,
+            out,
+            per_class=per_class,
+            n=n,
+            seed=seed,
+            layout=layout,
+            device=device,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    each = f", {per_class:,} of each of {len(result.classes)} classes" if result.classes else ""
+    console.print(
+        f"{result.count:,} pictures{each}: {result.path}\n  {result.path / 'README.md'}   the card",
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def report(run: RunArgument) -> None:
     """Make a run's report.html and pictures again from its files."""
     from gansmith.report import write_report
@@ -220,6 +405,19 @@ def main(arguments: list[str] | None = None) -> None:
             f"gansmith: {error}", markup=False, soft_wrap=True
         )
         sys.exit(2)
+
+
+def _sizes(text: str) -> tuple[int | None, ...]:
+    """``100,all`` → (100, None)."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part == "all" or (part.isdecimal() and int(part) > 0) for part in parts):
+        raise GansmithError(f"--sizes: expected counts such as 100,1000,all, found {text!r}")
+    return tuple(None if part == "all" else int(part) for part in parts)
+
+
+def _quietly(line: str) -> None:
+    """What is being done, beside the result and not in it."""
+    Console(stderr=True, highlight=False, style="dim").print(line, markup=False, soft_wrap=True)
 
 
 def _show_result(result: Any, kind: str) -> None:

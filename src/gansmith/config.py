@@ -40,7 +40,7 @@ class DataConfig(Section):
     """How pictures become tensors."""
 
     fit: Literal["crop", "pad"] = "crop"
-    channels: Literal["auto", "grey", "colour"] = "auto"
+    channels: Literal["auto", "grey", "colour", "alpha"] = "auto"
     background: str = "white"
     max_skipped: Share = 0.05
     memory_gb: Annotated[float, Field(gt=0)] = 4.0
@@ -57,7 +57,7 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     # the players
-    model: Literal["dcgan", "dcgan-keras", "mlp"] = "dcgan"
+    model: Literal["compact", "dcgan", "dcgan-keras", "mlp"] = "dcgan"
     size: Size | None = "64"  # "64" or "56x64", width × height; None for points
     latent_size: Count = 100
     latent: Literal["normal", "uniform"] = "normal"
@@ -82,6 +82,8 @@ class Config(Section):
     noisy_labels: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     instance_noise: Weight = 0.0  # standard deviation at the start …
     instance_noise_kimg: Weight = 0.0  # … falling to zero over so many thousand images; 0: constant
+    mismatch: Weight = 0.0  # of real pictures under wrong labels, as fakes for the discriminator …
+    mismatch_kimg: Weight = 0.0  # … halved every so many thousand images; 0: constant
     augment: tuple[Augmentation, ...] = ()
     augment_p: Share = 0.8  # above 0.8 the generator can no longer tell them from the data
 
@@ -89,6 +91,7 @@ class Config(Section):
     batch_size: Annotated[int, Field(ge=2)] = 64
     lr: Rate = 2e-4
     d_lr: Rate | None = None  # None: as `lr`
+    lr_decay: Share = 0.0  # over the last such share of the run both rates fall to nothing
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
     ema_kimg: Weight = 10.0  # half-life in thousands of images at batch 32; 0: no averaging
@@ -101,6 +104,9 @@ class Config(Section):
     sample_every: Count = 200
     checkpoint_every: Count = 500
     keep: Count = 2
+    evaluate_every: Count | None = None  # None: as often as a twentieth of the work allows
+    evaluate_n: Annotated[int, Field(ge=16, le=100_000)] = 1000  # examples generated for it
+    evaluate_space: Literal["random", "classifier"] = "random"
     samples: Annotated[int, Field(ge=1, le=1024)] = 64
 
     # from what, and where
@@ -123,6 +129,11 @@ class Config(Section):
         if self.loss == "relativistic" and (self.label_smoothing or self.noisy_labels):
             problems.append(
                 "label_smoothing and noisy_labels have no meaning in a relativistic loss"
+            )
+        if self.model == "compact" and (self.norm == "none" or self.bn_scale == "fixed"):
+            problems.append(
+                "the compact generator is built on conditional batch norm: norm and bn_scale have no "
+                "say in it; d_norm=none is for its discriminator"
             )
         if self.model == "mlp" and (self.augment or self.data.flip or self.data.affine):
             problems.append("augment, data.flip and data.affine are for pictures, not for points")

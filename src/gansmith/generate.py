@@ -218,7 +218,9 @@ def _build(
 
 
 def _label_number(label: int | str, classes: tuple[str, ...]) -> int | None:
-    """A class's name, else its number."""
+    """A number is a class's number; a text is a class's name, else its number."""
+    if isinstance(label, int | np.integer):
+        return int(label) if 0 <= label < len(classes) else None
     numbers = tuple(map(str, range(len(classes))))
     return next((n.index(str(label)) for n in (classes, numbers) if str(label) in n), None)
 

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+CHECKS = (216, 240)  # neither white nor black, as pictures are more often
+
 
 def to_uint8(pictures: Tensor) -> np.ndarray:
     """(N, C, H, W) in [-1, 1] → uint8 (N, H, W, C); -1 is 0 and 1 is 255."""
@@ -22,7 +24,10 @@ def to_picture(array: np.ndarray) -> Image.Image:
 
 
 def grid(pictures: np.ndarray, columns: int | None = None, gap: int = 2) -> Image.Image:
-    """uint8 (N, H, W, C) → one sheet, row by row, with white gaps; about square by default."""
+    """uint8 (N, H, W, C) → one sheet, row by row, with white gaps; about square by default.
+
+    Transparent pictures stay so, in gaps that are opaque.
+    """
     count, height, width, channels = pictures.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -34,6 +39,14 @@ def grid(pictures: np.ndarray, columns: int | None = None, gap: int = 2) -> Imag
         left = gap + index % columns * (width + gap)
         sheet[top : top + height, left : left + width] = picture
     return to_picture(sheet)
+
+
+def on_checks(picture: Image.Image, side: int = 8) -> Image.Image:
+    """Laid on squares of two greys, so that what is transparent shows as such: "RGBA" → "RGB"."""
+    across, down = (np.arange(size) // side for size in picture.size)
+    checks = np.where((across + down[:, None]) % 2, *CHECKS).astype(np.uint8)
+    ground = Image.fromarray(checks).convert("RGBA")
+    return Image.alpha_composite(ground, picture).convert("RGB")
 
 
 def png_bytes(picture: Image.Image) -> bytes:

@@ -15,6 +15,7 @@ from gansmith import checkpoint
 from gansmith.config import Config
 from gansmith.data import Dataset
 from gansmith.errors import GansmithError
+from gansmith.judge import Judge, choose_space
 from gansmith.objectives import discriminator_losses, generator_losses
 from gansmith.observe import NotANumberError, Observer
 from gansmith.players import Players
@@ -88,7 +89,11 @@ class Session:
         self.limit = Limit(config, len(dataset))
         self.stream = Stream(dataset, config, self.spec, self.world, self.device)
         self.players = Players.create(config, self.spec, self.device)
-        self.observer = Observer(config, self.spec, run, self.stream, self.players, self.device)
+        space = choose_space(dataset, config, self.spec, self.watcher.say)
+        self.judge = Judge(config, self.spec, self.stream, space)
+        self.observer = Observer(
+            config, self.spec, run, self.stream, self.players, self.judge, self.device
+        )
         self.step, self.seconds_before, self.started = 0, 0.0, time.perf_counter()
         self.saved: Path | None = None
         self.saved_step = self.resumed_step = 0
@@ -136,6 +141,7 @@ class Session:
         self.started = time.perf_counter()
         while not self.finished:
             seed_step(config.seed, self.step, self.world.rank)
+            self.players.set_rates(config, self.share)
             figures = self._play()
             self.step += 1
             self.share = self.limit.share(self.step, self.seconds)
@@ -272,6 +278,9 @@ class Session:
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
         precision = f"{self.precision.name} ({self.precision.reason})"
         self._say(f"device {self.device.type}{threads}, precision {precision}")
+        self._say(
+            f"score: {self.judge.protocol}, every {self.judge.interval:,} steps; lower is nearer"
+        )
         if wrong:
             self._say(f"bf16 is wrong on this machine in {', '.join(wrong)}: kept in fp32")
 

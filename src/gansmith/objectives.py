@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gansmith.augment import augment
@@ -36,10 +37,12 @@ def discriminator_losses(
     real, fake = (disguise(x.detach(), config, images_seen) for x in (real, fake))
     real.requires_grad_(penalise and config.r1 > 0)
     fake.requires_grad_(penalise and config.r2 > 0)
-    real_logits, fake_logits = _logits(discriminator, real, fake, labels, config)
+    real_logits, wrong_logits, fake_logits = _logits(discriminator, real, fake, labels, config)
     targets = _targets(real_logits, fake_logits, config)
     adversarial = GAMES[config.loss].discriminator(real_logits, fake_logits, targets)
     total = adversarial
+    if wrong_logits is not None:
+        total = total + mismatch_weight(config, images_seen) * F.softplus(wrong_logits).mean()
     if penalise:
         total = total + config.penalty_every * _penalties(
             discriminator, real, fake, real_logits, fake_logits, labels, config
@@ -79,6 +82,13 @@ def disguise(x: Tensor, config: Config, images_seen: int) -> Tensor:
     return x + sd * torch.randn_like(x) if sd > 0 else x
 
 
+def mismatch_weight(config: Config, images_seen: int) -> float:
+    """How much real examples under wrong classes count: most while the classes are being learnt."""
+    if not config.mismatch_kimg:
+        return config.mismatch
+    return config.mismatch * float(0.5 ** (images_seen / (1000 * config.mismatch_kimg)))
+
+
 def noise_level(config: Config, images_seen: int) -> float:
     """Standard deviation of the instance noise (Sønderby et al. 2017), falling linearly to zero."""
     if not config.instance_noise_kimg:
@@ -88,14 +98,31 @@ def noise_level(config: Config, images_seen: int) -> float:
 
 def _logits(
     discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, config: Config
-) -> tuple[Tensor, Tensor]:
-    """Real and fake in one batch or two: it is batch norm that feels the difference."""
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Logits of real examples, of those under classes that are not theirs, and of fake ones.
+
+    Real examples under wrong classes are fakes too (Reed et al. 2016, algorithm 1): that teaches
+    what the classes are from the first step, at the price of the discriminator's last layer alone.
+    No generator is meant to make such a pair, so the game's solution stays the data. Real and fake
+    in one batch or two: it is batch norm that feels the difference.
+    """
+    asked = labels
+    if config.mismatch and labels is not None:
+        asked = torch.stack([labels, labels.roll(1)])  # the labels of others: wrong unless equal
     if config.batches == "mixed":
-        both = discriminator(
-            torch.cat([real, fake]), None if labels is None else labels.repeat(2)
-        ).float()
-        return both[: len(real)], both[len(real) :]
-    return discriminator(real, labels).float(), discriminator(fake, labels).float()
+        twice = None if asked is None else torch.cat([asked, asked], -1)
+        both = discriminator(torch.cat([real, fake]), twice).float()
+        on_real, on_fake = both[..., : len(real)], both[..., len(real) :]
+    else:
+        on_real = discriminator(real, asked).float()
+        on_fake = discriminator(fake, labels).float()
+    if asked is labels:
+        return on_real, None, on_fake
+    assert asked is not None
+    right, others = on_real
+    fakes = on_fake[0] if on_fake.dim() > 1 else on_fake
+    # Pairs that are right by chance count for nothing: softplus(-∞) = 0, and so is its gradient.
+    return right, others.masked_fill(asked[0] == asked[1], -torch.inf), fakes
 
 
 def _targets(real: Tensor, fake: Tensor, config: Config) -> Targets:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
 from gansmith.generate import to_values
-from gansmith.metrics.distances import sliced_wasserstein
+from gansmith.judge import Judge
 from gansmith.models import draw_latent
 from gansmith.players import Players
 from gansmith.run import RunFolder
 from gansmith.runtime import Draw, derive_seed
 from gansmith.stream import Stream
 
-SCORE_EXAMPLES = 256
-SCORE_SIDE = 32  # pictures are averaged down to about this before they are compared
 FIGURES = ("loss_d", "loss_g", "d_real", "d_fake")
 
 
@@ -56,10 +54,11 @@ class Observer:
         run: RunFolder,
         stream: Stream,
         players: Players,
+        judge: Judge,
         device: torch.device,
     ):
         self.config, self.spec, self.run, self.stream = config, spec, run, stream
-        self.players, self.device = players, device
+        self.players, self.judge, self.device = players, judge, device
         self.meter = Meter(device)
         self.latest: dict[str, float] = {}
         self.score: float | None = None
@@ -89,8 +88,10 @@ class Observer:
             self.board.close()
 
     def due(self, step: int, last: bool) -> bool:
-        every = (self.config.log_every, self.config.sample_every, self.config.checkpoint_every)
-        return last or any(step % n == 0 for n in every)
+        config = self.config
+        # At checkpoints too, though they may have nothing to write: nothing is saved unchecked.
+        every = (config.log_every, config.sample_every, config.checkpoint_every)
+        return last or any(step % n == 0 for n in (*every, self.judge.interval))
 
     def check(self, step: int) -> None:
         """Raise where a loss since the last reading, or a weight now, is not a number."""
@@ -104,9 +105,9 @@ class Observer:
         record: dict[str, Any] = {"step": step, "images": images, "seconds": round(seconds, 3)}
         if last or step % self.config.log_every == 0:
             record |= self._figures(images, seconds)
-        if last or step % self.config.checkpoint_every == 0:
-            self.score = record["score"] = self._measure()
-            self.latest["score"] = self.score
+        self.score = None
+        if last or step % self.judge.interval == 0:
+            record |= self._evaluation()
         if len(record) > 3:
             self._append(record)
         if last or step % self.config.sample_every == 0:
@@ -124,7 +125,7 @@ class Observer:
     def _append(self, record: Mapping[str, Any]) -> None:
         self.run.append(record)
         for name, value in record.items():
-            if name not in ("step", "images", "seconds"):
+            if name not in ("step", "images", "seconds") and not isinstance(value, str):
                 self.board.add_scalar(name, value, record["step"])
 
     def _sample(self, step: int) -> None:
@@ -135,18 +136,22 @@ class Observer:
         if values.ndim == 4:
             self.board.add_images("samples", values, step, dataformats="NHWC")
 
-    def _measure(self) -> float:
-        """Sliced Wasserstein distance of 256 generated examples to 256 real ones."""
-        real = self.stream.reference(SCORE_EXAMPLES)
-        made = self._made(SCORE_EXAMPLES, Draw.SCORE, labels=real.labels)
-        return sliced_wasserstein(_flat(made), _flat(real.real))
+    def _evaluation(self) -> dict[str, Any]:
+        """The averaged generator's score, by what protocol, and what it cost."""
+        begun = time.perf_counter()
+        with torch.no_grad():
+            self.score = self.latest["score"] = self.judge.score(self._make)
+        seconds = round(time.perf_counter() - begun, 3)
+        return {"score": self.score, "protocol": self.judge.protocol, "evaluation_seconds": seconds}
+
+    def _make(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        made: Tensor = self.players.ema.network(latents.to(self.device), labels)
+        return made.float()
 
     @torch.no_grad()
     def _made(self, count: int, use: Draw, labels: Tensor | None) -> Tensor:
         generator = torch.Generator().manual_seed(derive_seed(self.config.seed, use))
-        latent = draw_latent(self.config, count, torch.device("cpu"), generator)
-        made: Tensor = self.players.ema.network(latent.to(self.device), labels)
-        return made.float()
+        return self._make(draw_latent(self.config, count, torch.device("cpu"), generator), labels)
 
     def _real(self) -> Any:
         """Real examples in the places of generated ones: each under its class where there are any."""
@@ -178,10 +183,3 @@ class NotANumberError(GansmithError):
 
     def __init__(self, step: int, where: list[str]):
         super().__init__(f"step {step:,}: {', '.join(where)} is not a number")
-
-
-def _flat(x: Tensor) -> Tensor:
-    """(N, …) → (N, D); large pictures averaged down first."""
-    if x.dim() == 4 and (shrink := min(x.shape[2:]) // SCORE_SIDE) > 1:
-        x = F.avg_pool2d(x, shrink)
-    return x.flatten(1)

@@ -40,6 +40,16 @@ class Players:
             adam(discriminator, config.d_lr or config.lr, config),
         )
 
+    def set_rates(self, config: Config, share: float) -> None:
+        """Learning rates for a run of which `share` (0 to 1) is done."""
+        left = min(1.0, (1 - share) / config.lr_decay) if config.lr_decay else 1.0
+        for optimizer, lr in (
+            (self.g_optimizer, config.lr),
+            (self.d_optimizer, config.d_lr or config.lr),
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = lr * left
+
     def tensors(self) -> dict[str, Tensors]:
         """All state that is tensors, by checkpoint file."""
         networks = {

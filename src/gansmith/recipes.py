@@ -7,6 +7,9 @@ from collections.abc import Callable
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
 
+FEW = 1000  # pictures, below which a discriminator soon knows them all by heart
+SMALL, LARGE = 24, 64  # pixels of the longer side: what the default size stays within
+
 
 def dcgan() -> Config:
     """DCGAN at 64×64 as in the paper and the PyTorch tutorial (Radford et al. 2016)."""
@@ -103,11 +106,50 @@ def dcgan_32() -> Config:
     )
 
 
+def fast() -> Config:
+    """The default for pictures of any size to 256×256: minutes on two cores; uses labels if any.
+
+    What it does otherwise than a textbook's DCGAN, each tried in docs/log.md: the data's own size;
+    25 times the learning rate, falling to nothing at the end; small batches, so more steps; real
+    pictures under wrong labels as fakes while the classes are learnt; R1; averaged weights.
+    """
+    return Config(
+        recipe="fast",
+        model="compact",
+        size=None,
+        latent_size=64,
+        conditional="auto",
+        generator_filters=32,
+        discriminator_filters=32,
+        mismatch=0.5,
+        mismatch_kimg=40,
+        r1=0.3,
+        penalty_every=4,
+        batch_size=32,
+        lr=5e-3,
+        lr_decay=0.25,
+        beta2=0.99,
+        minutes=5,
+        samples=80,
+    )
+
+
+def fast_few() -> Config:
+    """`fast` for a few hundred pictures: both players see them augmented, so that nothing leaks."""
+    return fast().with_(
+        recipe="fast-few",
+        augment=("brightness", "contrast", "shift", "cutout"),
+        minutes=15,
+    )
+
+
 RECIPES: dict[str, Callable[[], Config]] = {
     "dcgan": dcgan,
     "dcgan-32": dcgan_32,
     "dcgan-keras": dcgan_keras,
     "dcgan-mxnet": dcgan_mxnet,
+    "fast": fast,
+    "fast-few": fast_few,
     "few-images": few_images,
     "gan-1d": gan_1d,
 }
@@ -124,24 +166,35 @@ def choose(kind: str, count: int, height: int | None, width: int | None) -> tupl
     """The recipe for such data, and the reason in words."""
     if kind == "points":
         return "gan-1d", "the data are points"
-    if count < 1000:
-        return "few-images", f"there are only {count:,} pictures"
-    if max(height or 0, width or 0) <= 40:
-        return "dcgan-32", f"the pictures are small ({width}x{height})"
-    return "dcgan", f"there are {count:,} pictures of about {width}x{height}"
+    if count < FEW:
+        return "fast-few", f"there are only {count:,} pictures"
+    return "fast", f"there are {count:,} pictures of about {width}x{height}"
 
 
 def default_size(config: Config, height: int | None, width: int | None) -> str | None:
     """The size a config asks for, or for `size` = none the data's own where the network can."""
     if config.size or config.model == "mlp":
         return config.size
-    return "28" if max(height or 32, width or 32) <= 28 else "32"
+    if config.model != "compact":
+        return "28" if max(height or 32, width or 32) <= 28 else "32"
+    return own_size(height or LARGE, width or LARGE)
+
+
+def own_size(height: int, width: int) -> str:
+    """The data's own, if that is `SMALL` to `LARGE` pixels; else its shape at one of these.
+
+    Larger pictures take minutes that a first run should not; tiny ones are hard to look at.
+    """
+    longer = max(height, width)
+    goal = min(LARGE, longer) if longer >= SMALL else 32
+    high, wide = (max(8, round(side * goal / longer)) for side in (height, width))
+    return f"{wide}x{high}" if wide != high else str(wide)
 
 
 def check_fit(config: Config, spec: DataSpec) -> None:
     """Raise a GansmithError where the network can't make such data."""
     if (config.model == "mlp") != (spec.kind == "points"):
-        other = "gan-1d" if spec.kind == "points" else "dcgan, dcgan-32 or few-images"
+        other = "gan-1d" if spec.kind == "points" else "fast, dcgan or few-images"
         raise GansmithError(
             f"recipe {config.recipe}: its {config.model} network can't make {spec.kind}; use {other}"
         )

@@ -24,7 +24,11 @@ from gansmith.errors import GansmithError
 from gansmith.imaging import grid, png_bytes
 
 RESUME = "checkpoints already there are intact: make room or permission, then --resume"
-TIMES = ("seconds", "images_per_second")  # the only figures that may differ between equal runs
+TIMES = (
+    "seconds",
+    "images_per_second",
+    "evaluation_seconds",
+)  # the only figures that may differ between equal runs
 
 
 class RunFolder:

@@ -21,6 +21,8 @@ from gansmith.run import clear_errors
 AGAIN = "make room or choose another place, and run it again: the same seed gives the same"
 ROW_GROUP = 1024
 GRID_MOST = 10_000
+LONGEST_NAME = 60  # characters of a folder's name: at most 240 bytes, and file systems take 255
+SPLITS = {"train", "test", "val", "valid", "validation"}
 
 
 def write_grid(model: Model, path: Path, n: int, seed: int = 0, labels: Labels = None) -> None:
@@ -58,7 +60,7 @@ def _write_folder(model: Model, path: Path, n: int, blocks: Iterator[Samples]) -
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise GansmithError(f"--out {path}: expected a new or empty folder; it holds other files")
     digits = max(6, len(str(n)))
-    names = _folder_names(model.spec.classes or ())
+    names = folder_names(model.spec.classes or ())
     for number, (image, label) in enumerate(_examples(blocks)):
         folder = path if label is None else path / names[label]
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,23 +87,36 @@ def _write_npz(model: Model, path: Path, n: int, blocks: Iterator[Samples]) -> N
 def _write_parquet(model: Model, path: Path, n: int, blocks: Iterator[Samples]) -> None:
     """The Hugging Face image layout: ``image{bytes, path}``, ``label`` with its names."""
     _require_pictures(model, path)
+    rows = (
+        parquet_row(f"{number:06d}.png", image, label)
+        for number, (image, label) in enumerate(_examples(blocks))
+    )
+    writer = parquet_writer(model.spec.classes)
+    with _replacing(path) as file:
+        writer(file, rows, ROW_GROUP)
+
+
+def parquet_writer(
+    classes: tuple[str, ...] | None,
+) -> Callable[[IO[bytes], Iterator[dict[str, Any]], int], None]:
+    """What writes rows to a file, in groups of so many; a GansmithError where pyarrow is missing."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise GansmithError("writing Parquet needs pyarrow; pip install 'gansmith[hf]'") from None
-    schema = _parquet_schema(pa, model.spec.classes)
-    examples = enumerate(_examples(blocks))
-    with _replacing(path) as file, pq.ParquetWriter(file, schema) as writer:
-        while rows := list(islice(examples, ROW_GROUP)):
-            writer.write_table(pa.Table.from_pylist([_row(*row) for row in rows], schema=schema))
+    schema = _parquet_schema(pa, classes)
+
+    def write(file: IO[bytes], rows: Iterator[dict[str, Any]], row_group: int) -> None:
+        with pq.ParquetWriter(file, schema) as writer:
+            while group := list(islice(rows, row_group)):
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+
+    return write
 
 
-def _row(number: int, example: tuple[np.ndarray, int | None]) -> dict[str, Any]:
-    image, label = example
-    row: dict[str, Any] = {
-        "image": {"bytes": png_bytes(to_picture(image)), "path": f"{number:06d}.png"}
-    }
+def parquet_row(name: str, image: np.ndarray, label: int | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"image": {"bytes": png_bytes(to_picture(image)), "path": name}}
     return row if label is None else {**row, "label": label}
 
 
@@ -121,16 +136,19 @@ def _examples(blocks: Iterator[Samples]) -> Iterator[tuple[np.ndarray, int | Non
             yield image, None if block.labels is None else int(block.labels[i])
 
 
-def _folder_names(classes: tuple[str, ...]) -> list[str]:
+def folder_names(classes: tuple[str, ...]) -> list[str]:
     """The classes' names as names of folders, all different, that can't leave their parent."""
-    safe = [
-        "".join(c if c.isalnum() or c in " -_." else "_" for c in name).strip(". ")
-        or f"class-{label}"
-        for label, name in enumerate(classes)
-    ]
+    safe = [_folder_name(name) or f"class-{label}" for label, name in enumerate(classes)]
     if len({name.casefold() for name in safe}) == len(safe):
         return safe
     return [f"{label}-{name}" for label, name in enumerate(safe)]
+
+
+def _folder_name(name: str) -> str:
+    safe = "".join(c if c.isalnum() or c in " -_." else "_" for c in name)
+    safe = safe.strip(". ")[:LONGEST_NAME].strip(". ")
+    # What readers of such folders take for a split of the data, or pass over.
+    return f"class_{safe}" if safe.casefold() in SPLITS or safe.startswith("__") else safe
 
 
 def _write_header(member: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> None:

@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -136,6 +137,9 @@ def test_200_kinds_are_decoded(tmp_path: Path) -> None:
     assert odd == []
     found = inspect_source(source, contact_sheet=tmp_path / "sheet.png")
     assert found.usable == len(dataset)
+    kept = prepare(source, height=16, width=24, channels="alpha", max_skipped=1.0)
+    assert kept.skipped == dataset.skipped
+    assert kept.values.shape == (len(dataset), 4, 16, 24)
 
 
 def test_broken_files_are_skipped(tmp_path: Path) -> None:
@@ -154,7 +158,8 @@ def test_500_damaged_pictures(tmp_path: Path, part: int) -> None:
     whole = [content for name, content in kinds() if "200" not in name]
     pictures = ((f"{n:03}", damaged(dice, dice.choice(whole))) for n in range(100))
     source = open_source(written(tmp_path / "damaged", pictures))
-    dataset = prepare(source, height=16, width=16, channels="colour", max_skipped=1.0)
+    channels: Literal["alpha", "colour"] = "alpha" if part % 2 else "colour"
+    dataset = prepare(source, height=16, width=16, channels=channels, max_skipped=1.0)
     assert len(dataset) + len(dataset.skipped) == 100
     assert inspect_source(source).count == 100
 

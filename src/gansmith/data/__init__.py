@@ -37,12 +37,14 @@ __all__ = [
     "Source",
     "Survey",
     "inspect_source",
+    "is_name",
     "open_source",
     "order",
     "prepare",
     "survey",
 ]
 
+_HUB = "hf:"
 _KINDS = (
     "a folder of pictures, a zip or tar of one, .npz, .npy, an IDX file, a Parquet file, or "
     "hf:owner/name"
@@ -78,11 +80,17 @@ def open_source(
         return open_digits()
     if text in TOYS:
         return open_toy(text)
-    if name == "hf":
-        return HuggingFaceSource(text.removeprefix("hf:"))
+    if text.startswith(_HUB):
+        return HuggingFaceSource(text.removeprefix(_HUB))
     if not text.strip():  # which as a path would be the current folder
         raise GansmithError(_not_found(text))
     return _open_path(Path(text).expanduser())
+
+
+def is_name(spec: str) -> bool:
+    """Whether ``open_source`` takes it for a name, whatever lies under it in the current folder."""
+    known = spec.partition(":")[0] in DOWNLOADS or spec in ("digits", *TOYS)
+    return known or spec.startswith(_HUB)
 
 
 def _open_path(path: Path) -> Source:

@@ -24,6 +24,7 @@ from gansmith.data.source import Source
 from gansmith.errors import GansmithError
 
 ATTEMPTS = 3
+DATA_DIR = "give files you have with --data-dir"
 
 
 def open_download(
@@ -91,18 +92,40 @@ def _fetch_all(
     entry: Download, split: str, mirror: str | None, say: Callable[[str], None] | None
 ) -> dict[str, Path]:
     folder = cache_folder() / "downloads" / entry.name
-    mirror = mirror or os.environ.get("GANSMITH_MIRROR")
-    base = f"{mirror.rstrip('/')}/{entry.name}/" if mirror else entry.origin
+    base = place_of(entry.name, entry.origin, mirror)
     files = entry.files[split]
     if not all((folder / file.name).is_file() for file in files):
         size = sum(file.megabytes for file in files)
-        (say or _say)(f"Downloading {entry.name} ({size:.1f} MB) from {base}\n{entry.terms}")
+        announce(entry.name, size, base, entry.terms, say)
     parts = ("archive",) if len(files) == 1 else ("images", "labels")
-    return {part: _fetch(base, file, folder) for part, file in zip(parts, files, strict=True)}
+    return {part: fetch(base, file, folder) for part, file in zip(parts, files, strict=True)}
 
 
-def _fetch(base: str, file: RemoteFile, folder: Path) -> Path:
-    """Return the file in the cache, downloaded and verified if it isn't there."""
+def place_of(name: str, origin: str, mirror: str | None = None) -> str:
+    """Where files come from, ending in "/": MIRROR/NAME/ if there is a mirror, else the origin."""
+    mirror = mirror or os.environ.get("GANSMITH_MIRROR")
+    return f"{mirror.rstrip('/')}/{name}/" if mirror else origin
+
+
+def announce(
+    name: str, megabytes: float, base: str, terms: str, say: Callable[[str], None] | None = None
+) -> None:
+    """Say what is about to be downloaded and on what terms; on standard error if ``say`` is None."""
+    (say or _say)(f"Downloading {name} ({megabytes:.1f} MB) from {base}\n{terms}")
+
+
+def fetch(base: str, file: RemoteFile, folder: Path, *, otherwise: str = DATA_DIR) -> Path:
+    """Return the file in a folder of the cache, downloaded and verified if it isn't there.
+
+    Args:
+        base: the address up to the file's name.
+        file: its name and hash.
+        folder: where it is kept; a download that breaks off is gone on with.
+        otherwise: what else a person can do, to end the advice in an error with ("or …").
+
+    Raises:
+        GansmithError: the file is not to be had, is another, or can't be written.
+    """
     pooch.get_logger().setLevel("WARNING")
     part = folder / f"{file.name}.part"
     try:
@@ -110,16 +133,17 @@ def _fetch(base: str, file: RemoteFile, folder: Path) -> Path:
         with FileLock(folder / f"{file.name}.lock"):
             resumed = part.exists()
             try:
-                return _retrieve(base, file, part)
+                return _retrieve(base, file, part, otherwise)
             except ValueError:
                 if not resumed:
                     raise
-                return _retrieve(base, file, part)  # the part was of another file: start anew
+                # the part was of another file: start anew
+                return _retrieve(base, file, part, otherwise)
     except ValueError:
         raise GansmithError(
             f"{base}{file.name} was truncated or altered on its way: its hash is not "
-            f"{file.hash}. What came was removed. Try again later, give another mirror, or files "
-            "you have with --data-dir."
+            f"{file.hash}. What came was removed. Try again later, give another mirror, or "
+            f"{otherwise}."
         ) from None
     except OSError as error:
         raise GansmithError(
@@ -128,9 +152,9 @@ def _fetch(base: str, file: RemoteFile, folder: Path) -> Path:
         ) from None
 
 
-def _retrieve(base: str, file: RemoteFile, part: Path) -> Path:
+def _retrieve(base: str, file: RemoteFile, part: Path, otherwise: str) -> Path:
     def download(url: str, output: str, _: Any) -> None:
-        _download(url, part)
+        _download(url, part, otherwise)
         part.replace(output)
 
     path = pooch.retrieve(
@@ -139,7 +163,7 @@ def _retrieve(base: str, file: RemoteFile, part: Path) -> Path:
     return Path(cast(str, path))
 
 
-def _download(url: str, part: Path) -> None:
+def _download(url: str, part: Path, otherwise: str) -> None:
     """Bring ``part`` to completion, going on where an earlier attempt ended."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -149,7 +173,7 @@ def _download(url: str, part: Path) -> None:
             if attempt == ATTEMPTS or _is_final(error):
                 raise GansmithError(
                     f"Can't download {url} ({_plainly(error)}). What has come so far is kept: try "
-                    "again to go on. Or give files you have with --data-dir."
+                    f"again to go on, or {otherwise}."
                 ) from None
             time.sleep(0.5 * attempt)
 

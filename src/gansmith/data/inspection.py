@@ -18,7 +18,10 @@ from gansmith.data.duplicates import THUMBNAIL, dhash, near_duplicates
 from gansmith.data.parallel import map_items
 from gansmith.data.pictures import Shape
 from gansmith.data.source import Array, Item, Kind, Skipped, Source
+from gansmith.data.transparency import is_transparent
 from gansmith.errors import GansmithError
+
+_KEEP = "laid on data.background, white by default; train with --set data.channels=alpha to keep it"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Inspection:
         modes: the same by colour mode as Pillow names it ("L", "RGB", "P", "I;16", …).
         formats: the same by file format ("PNG", …; "array" where there is none).
         colour: how many pictures have colour, whatever their mode says.
+        transparent: how many have a pixel that is not opaque.
         animated: how many have more than one frame (the first is used).
         classes: how many there are of each class; None where there are no labels.
         imbalance: the largest class over the smallest; None where there are no labels.
@@ -50,6 +54,7 @@ class Inspection:
     modes: dict[str, int] = field(default_factory=dict)
     formats: dict[str, int] = field(default_factory=dict)
     colour: int = 0
+    transparent: int = 0
     animated: int = 0
     classes: dict[str, int] | None = None
     imbalance: float | None = None
@@ -79,6 +84,7 @@ class _Seen:
     format: str
     animated: bool
     colour: bool
+    transparent: bool
     sha256: bytes
     dhash: int
     thumbnail: Array  # uint8 THUMBNAIL×THUMBNAIL, grey
@@ -138,6 +144,8 @@ def describe(found: Inspection, most: int = 10) -> str:
         lines.append(_counts("colour modes", found.modes, most))
         lines.append(_counts("formats", found.formats, most))
         lines.append(f"with colour: {found.colour:,}; animated: {found.animated:,}")
+        if found.transparent:
+            lines.append(f"with transparency: {found.transparent:,} ({_KEEP})")
     if found.classes is not None:
         lines.append(_counts(f"{len(found.classes)} classes", found.classes, 2 * most))
         lines.append(f"the largest class is {found.imbalance or 1:.2g} times the smallest")
@@ -177,8 +185,9 @@ def _look_closely(item: Item, background: str) -> tuple[_Seen, Image.Image]:
     with pictures.open_picture(item.content) as opened:
         mode, kind = opened.mode, opened.format or "array"
         animated = getattr(opened, "n_frames", 1) > 1
-        colour = pictures.flatten(opened, background, grey=False)
-        picture = pictures.upright(colour, opened)
+        loaded = pictures.load(opened)
+        transparent = is_transparent(loaded)
+        picture = pictures.upright(pictures.flatten(loaded, background, grey=False), opened)
     small = Shape(THUMBNAIL, THUMBNAIL, 1, "crop", background)
     tile = pictures.fit_picture(picture, Shape(SIDE, SIDE, 3, "pad", "#f4f4f4"))
     seen = _Seen(
@@ -187,6 +196,7 @@ def _look_closely(item: Item, background: str) -> tuple[_Seen, Image.Image]:
         format=kind,
         animated=animated,
         colour=not pictures.looks_grey(picture),
+        transparent=transparent,
         sha256=hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).digest(),
         dhash=dhash(picture),
         thumbnail=np.asarray(pictures.fit_picture(picture.convert("L"), small)),
@@ -215,6 +225,7 @@ def _summarise(
         modes=dict(Counter(look.mode for look in looks).most_common()),
         formats=dict(Counter(look.format for look in looks).most_common()),
         colour=sum(look.colour for look in looks),
+        transparent=sum(look.transparent for look in looks),
         animated=sum(look.animated for look in looks),
         classes=classes,
         imbalance=max(classes.values()) / max(1, min(classes.values())) if classes else None,

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError, features
 
+from gansmith.data import transparency
 from gansmith.data.source import Array
 from gansmith.errors import GansmithError
 
@@ -49,12 +50,14 @@ class Shape:
     """What every picture is brought to.
 
     ``fit`` says what happens to another aspect: "crop" keeps the centre, "pad" keeps everything
-    and fills up with ``background``, on which transparent pictures are flattened too.
+    and fills up with ``background``, on which transparent pictures are flattened too. With 4
+    channels transparency stays; what fills up is transparent, and ``background`` the colour of
+    whatever is.
     """
 
     height: int
     width: int
-    channels: int  # 1 or 3
+    channels: int  # 1 grey, 3 colour, 4 colour and alpha
     fit: Literal["crop", "pad"] = "crop"
     background: str = "white"
 
@@ -63,9 +66,10 @@ def decode(content: bytes | Array, shape: Shape) -> Array:
     """Return the picture as uint8 C×H×W. Raises anything; see ``reason_for``."""
     with open_picture(content) as opened:
         _draft(opened, shape)
-        picture = upright(flatten(opened, shape.background, grey=shape.channels == 1), opened)
-        fitted = fit_picture(picture, shape)
+        fitted = fit_picture(upright(_in_channels(opened, shape), opened), shape)
     pixels: Array = np.asarray(fitted, dtype=np.uint8)
+    if shape.channels == 4:
+        pixels = transparency.without_hidden(pixels, shape.background)
     return pixels[None] if shape.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -83,11 +87,16 @@ def open_picture(content: bytes | Array) -> Image.Image:
     return picture
 
 
+def load(picture: Image.Image) -> Image.Image:
+    """Decode to 8 bits a channel, in whatever mode and with whatever transparency."""
+    picture.load()
+    deep = picture.mode.startswith("I") or picture.mode == "F"
+    return Image.fromarray(_deep_to_8_bit(picture)) if deep else picture
+
+
 def flatten(picture: Image.Image, background: str, grey: bool) -> Image.Image:
     """Decode to 8-bit grey ("L") or colour ("RGB"), transparent parts laid on ``background``."""
-    picture.load()
-    if picture.mode.startswith("I") or picture.mode == "F":
-        picture = Image.fromarray(_deep_to_8_bit(picture))
+    picture = load(picture)
     if picture.has_transparency_data:
         with_alpha = picture.convert("RGBA")
         ground = Image.new("RGBA", picture.size, background)
@@ -125,7 +134,7 @@ def fit_picture(picture: Image.Image, shape: Shape) -> Image.Image:
     left = max(0.0, (picture.width - shape.width * scale) / 2)
     top = max(0.0, (picture.height - shape.height * scale) / 2)
     box = (left, top, picture.width - left, picture.height - top)
-    return picture.resize(wanted, _filter(scale), box=box, reducing_gap=3.0)
+    return _resize(picture, wanted, scale, box)
 
 
 def is_grey(content: bytes | Array) -> bool:
@@ -182,6 +191,12 @@ def _known_formats() -> tuple[str, ...]:
     return tuple(name for name in usable if name != "AVIF" or features.check("avif"))
 
 
+def _in_channels(opened: Image.Image, shape: Shape) -> Image.Image:
+    if shape.channels == 4:
+        return transparency.with_alpha(load(opened))
+    return flatten(opened, shape.background, grey=shape.channels == 1)
+
+
 def _draft(picture: Image.Image, shape: Shape) -> None:
     # JPEG can decode straight to 1/2, 1/4 or 1/8 of its size, several times faster. Twice the
     # wanted size is kept so that our own filter decides how the result looks.
@@ -227,11 +242,29 @@ def _pad(picture: Image.Image, shape: Shape) -> Image.Image:
     scale = max(picture.width / shape.width, picture.height / shape.height)
     width = max(1, min(shape.width, round(picture.width / scale)))
     height = max(1, min(shape.height, round(picture.height / scale)))
-    inner = picture.resize((width, height), _filter(scale), reducing_gap=3.0)
-    ground = Image.new("RGB", (shape.width, shape.height), shape.background)
-    ground = ground.convert(picture.mode)
+    inner = _resize(picture, (width, height), scale)
+    ground = _ground(picture.mode, shape)
     ground.paste(inner, ((shape.width - width) // 2, (shape.height - height) // 2))
     return ground
+
+
+def _ground(mode: str, shape: Shape) -> Image.Image:
+    size = (shape.width, shape.height)
+    if mode == "RGBA":
+        return Image.new(mode, size, (0, 0, 0, 0))
+    return Image.new("RGB", size, shape.background).convert(mode)
+
+
+def _resize(
+    picture: Image.Image,
+    size: tuple[int, int],
+    scale: float,
+    box: tuple[float, float, float, float] | None = None,
+) -> Image.Image:
+    def resize(plain: Image.Image) -> Image.Image:
+        return plain.resize(size, _filter(scale), box=box, reducing_gap=3.0)
+
+    return transparency.resized(picture, resize) if picture.mode == "RGBA" else resize(picture)
 
 
 def _filter(scale: float) -> Image.Resampling:

@@ -25,6 +25,8 @@ from gansmith.errors import GansmithError
 # Raise it whenever the same file would be decoded to other pixels than before.
 DECODER_VERSION = 2
 
+Channels = Literal["auto", "grey", "colour", "alpha"]
+_CHANNELS = {"grey": 1, "colour": 3, "alpha": 4}
 Progress = Callable[[int, int], None]
 
 
@@ -72,7 +74,7 @@ def prepare(
     height: int | None,
     width: int | None,
     fit: Literal["crop", "pad"] = "crop",
-    channels: Literal["auto", "grey", "colour"] = "auto",
+    channels: Channels = "auto",
     background: str = "white",
     max_skipped: float = 0.05,
     memory_gb: float = 4.0,
@@ -89,8 +91,10 @@ def prepare(
         source: what to read.
         height, width: pixels; one alone means a square; none means the size all pictures share.
         fit: what to do with another aspect: crop the centre, or pad with ``background``.
-        channels: "auto" decides by looking at the data.
-        background: the colour transparent pictures are flattened on, by name or as #rrggbb.
+        channels: "auto" decides between grey and colour by looking at the data; "alpha" is colour
+            with its transparency, straight, pictures that have none being opaque.
+        background: the colour transparent pictures are flattened on, by name or as #rrggbb; with
+            "alpha", the colour that fully transparent pixels are given.
         max_skipped: the share of unreadable pictures above which to stop.
         memory_gb: the most memory (10⁹ bytes) the values may take.
         cache_dir: where to keep them; GANSMITH_CACHE or the user's cache folder if None.
@@ -130,7 +134,7 @@ def _choose_shape(
     height: int | None,
     width: int | None,
     fit: Literal["crop", "pad"],
-    channels: Literal["auto", "grey", "colour"],
+    channels: Channels,
     background: str,
 ) -> Shape:
     pictures.check_background(background)
@@ -150,7 +154,7 @@ def _choose_shape(
             "Expected a height and width of at least 1 and fit 'crop' or 'pad', but got "
             f"{height}×{width} and {fit!r}."
         )
-    return Shape(height, width, 1 if channels == "grey" else 3, fit, background)
+    return Shape(height, width, _CHANNELS[channels], fit, background)
 
 
 def _decode(source: Source, shape: Shape, progress: Progress | None, file: IO[bytes]) -> _Record:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
-from gansmith.models import dcgan, dcgan_keras, mlp
+from gansmith.models import compact, dcgan, dcgan_keras, mlp
 from gansmith.models.layers import init_dcgan
 
 __all__ = ["Networks", "build_generator", "build_networks", "draw_latent"]
@@ -17,11 +17,13 @@ __all__ = ["Networks", "build_generator", "build_networks", "draw_latent"]
 Builder = Callable[[Config, DataSpec], nn.Module]
 
 GENERATORS: dict[str, Builder] = {
+    "compact": compact.Generator,
     "dcgan": dcgan.Generator,
     "dcgan-keras": dcgan_keras.Generator,
     "mlp": mlp.Generator,
 }
 DISCRIMINATORS: dict[str, Builder] = {
+    "compact": compact.Discriminator,
     "dcgan": dcgan.Discriminator,
     "dcgan-keras": dcgan_keras.Discriminator,
     "mlp": mlp.Discriminator,

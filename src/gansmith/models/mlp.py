@@ -32,7 +32,7 @@ class Discriminator(nn.Module):
         self.layers = _perceptron(inputs, config.discriminator_filters, 1, config.dropout)
 
     def forward(self, points: Tensor, labels: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.layers(self.label(points, labels)).flatten()
+        logits: Tensor = self.layers(self.label(points, labels)).squeeze(-1)
         return logits
 
 

@@ -11,9 +11,10 @@ from string import Template
 from typing import Any
 
 from gansmith.config import Config
-from gansmith.report import words
+from gansmith.report import beside, words
 from gansmith.report.embed import picture
 from gansmith.report.film import Frame, Reel, evenly
+from gansmith.report.parts import card, details, section, table
 from gansmith.report.plots import Themed
 from gansmith.report.story import Story
 
@@ -28,6 +29,8 @@ FILES = {
 }
 OTHERS = {
     "samples/": "every sheet of samples",
+    "evaluation.json": "what was measured beside real data",
+    "closest-pairs.png": "generated pictures and the training pictures nearest to them",
     "metrics.jsonl": "every figure, a line a record",
     "checkpoints/": "to go on from",
     "model/": "the generator alone",
@@ -64,12 +67,13 @@ def _sections(
         if reel.real:
             yield _pair(reel.real, reel.final, reel.points)
     elif reel.real:
-        yield _section("The data", "", _card(reel.real, "real examples", "", HERO_BYTES, "hero"))
+        yield section("The data", "", card(reel.real, "real examples", "", HERO_BYTES, "hero"))
+    yield beside.section_of(story)
     if drawn:
         yield _plots(story, drawn)
     yield _settings(story.config)
     if story.log:
-        yield _section("Log", "", _details("What the run said", f"<pre>{escape(story.log)}</pre>"))
+        yield section("Log", "", details("What the run said", f"<pre>{escape(story.log)}</pre>"))
     yield _files(story, made)
 
 
@@ -85,7 +89,7 @@ def _final(story: Story, reel: Reel, final: Frame) -> str:
         for frame in frames[::-1]
     )
     film = f'<div class="frames">{figures}</div>{_slider(len(frames)) if len(frames) > 1 else ""}'
-    return _section("What it makes", text, f'<div class="film {story.noun}">{film}</div>')
+    return section("What it makes", text, f'<div class="film {story.noun}">{film}</div>')
 
 
 def _frame(frame: Frame, noun: str, budget: int) -> str:
@@ -109,31 +113,30 @@ def _pair(real: Themed, final: Frame, points: bool) -> str:
         else "Look for the same sharpness and the same variety. Generated ones that are all alike "
         "are a mode collapse, and no loss curve shows it as plainly."
     )
-    cards = _card(real, "real examples", "Real", PAIR_BYTES) + _card(
+    cards = card(real, "real examples", "Real", PAIR_BYTES) + card(
         final.picture, "generated examples", "Generated", PAIR_BYTES
     )
-    return _section("Real beside generated", text, f'<div class="columns pair">{cards}</div>')
+    return section("Real beside generated", text, f'<div class="columns pair">{cards}</div>')
 
 
 def _plots(story: Story, drawn: Mapping[str, Themed]) -> str:
     cards = "".join(
-        _card(
-            pair, f"plot of {name} over {story.noun} seen", words.caption(name, story), PLOT_BYTES
-        )
+        card(pair, f"plot of {name} over {story.noun} seen", words.caption(name, story), PLOT_BYTES)
         for name, pair in drawn.items()
     )
     text = "Thin lines are single records, thick ones their running mean."
-    return _section("The training in figures", text, f'<div class="columns">{cards}</div>')
+    return section("The training in figures", text, f'<div class="columns">{cards}</div>')
 
 
 def _settings(config: Config) -> str:
     values, defaults = (_flat(c.model_dump(mode="json")) for c in (config, Config()))
     changed = [_row(k, v, defaults[k]) for k, v in values.items() if v != defaults[k]]
     every = [_row(k, v, defaults[k]) for k, v in values.items()]
-    return _section(
+    heads = ("setting", "here", "default")
+    return section(
         "Settings",
         "Only those that differ from the defaults.",
-        _table(changed) + _details(f"All {len(every)} settings", _table(every)),
+        table(heads, changed) + details(f"All {len(every)} settings", table(heads, every)),
     )
 
 
@@ -143,7 +146,7 @@ def _files(story: Story, made: Sequence[str]) -> str:
     rows = [f"<li><code>{name}</code> {text}</li>" for name, text in present.items()]
     if not rows:
         return ""
-    return _section("Files in this folder", "", f'<ul class="files">{"".join(rows)}</ul>')
+    return section("Files in this folder", "", f'<ul class="files">{"".join(rows)}</ul>')
 
 
 def _lead(story: Story) -> str:
@@ -164,25 +167,6 @@ def _command(reason: str, line: str) -> str:
     # Words stay whole: a phone's narrow line must not break "-n" in two.
     parts = " ".join(f"<span>{escape(word)}</span>" for word in line.split(" "))
     return f'<p>{escape(reason)}</p><pre class="command">{parts}</pre>'
-
-
-def _section(title: str, text: str, content: str) -> str:
-    paragraph = f"<p>{escape(text)}</p>" if text else ""
-    return f"<section><h2>{escape(title)}</h2>{paragraph}{content}</section>\n"
-
-
-def _card(pair: Themed, alt: str, caption: str, budget: int, kind: str = "") -> str:
-    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure class="card {kind}">{picture(pair, alt, 1600, budget)}{below}</figure>'
-
-
-def _details(title: str, content: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{content}</details>"
-
-
-def _table(rows: Iterable[str]) -> str:
-    head = "<thead><tr><th>setting</th><th>here</th><th>default</th></tr></thead>"
-    return f'<div class="table"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def _row(key: str, value: Any, default: Any) -> str:

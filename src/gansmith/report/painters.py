@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
+from gansmith.imaging import on_checks
 from gansmith.report.plots import DARK, LIGHT, Theme, Themed, blank, render
 from gansmith.report.story import Story
 
@@ -38,14 +40,8 @@ class Sheets:
             self.cell = (width + 2, height + 2)
 
     def paint(self, path: Path, real: bool = False) -> Themed | None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                with Image.open(path, formats=["PNG"]) as opened:
-                    sheet = self._cut(opened.convert("L" if opened.mode == "L" else "RGB"))
-        except Exception:  # as does Pillow for damaged pictures
-            return None
-        return Themed(sheet, sheet)
+        sheet = read_picture(path, self._cut)
+        return None if sheet is None else Themed(sheet, sheet)
 
     def _cut(self, sheet: Image.Image) -> Image.Image:
         if self.cell is None:
@@ -55,6 +51,26 @@ class Sheets:
             for full, cell in zip(sheet.size, self.cell, strict=True)
         )
         return sheet.crop((0, 0, width, height))
+
+
+def read_picture(
+    path: Path, cut: Callable[[Image.Image], Image.Image] = lambda whole: whole
+) -> Image.Image | None:
+    """A PNG, opaque, grey or in colour; None where there is none that can be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=["PNG"]) as opened:
+                return _opaque(cut(opened))
+    except Exception:  # as does Pillow for damaged pictures
+        return None
+
+
+def _opaque(sheet: Image.Image) -> Image.Image:
+    """Neither films nor JPEG know transparency, and converting alone would show what it hides."""
+    if sheet.mode == "RGBA":
+        return on_checks(sheet)
+    return sheet.convert("L" if sheet.mode == "L" else "RGB")
 
 
 class Scatter:

@@ -58,6 +58,8 @@ def _plot(name: str, story: Story, theme: Theme) -> Image.Image | None:
     figure, axes = blank(theme, title, SIZE)
     for (key, label), colour in zip(shown.items(), (theme.real, theme.made), strict=False):
         _line(axes, story.curves[key], label, colour)
+    if name == "score":
+        _ring(axes, story.curves["score"], story.best, theme)
     axes.set_xlabel(f"{story.noun} seen", color=theme.quiet, fontsize=8.5)
     _scale(axes, name, [story.curves[key] for key in shown], theme)
     if len(series) > 1:
@@ -129,6 +131,21 @@ def _line(axes: Axes, curve: Curve, label: str, colour: str) -> None:
         return
     axes.plot(*curve, color=colour, linewidth=0.7, alpha=0.3)
     axes.plot(curve.x, smooth(curve.y), color=colour, linewidth=1.8, label=label)
+
+
+def _ring(axes: Axes, curve: Curve, place: int, theme: Theme) -> None:
+    """Around a point of a curve, whole even at the plot's edge."""
+    axes.plot(
+        curve.x[[place]],
+        curve.y[[place]],
+        marker="o",
+        markersize=10,
+        markerfacecolor="none",
+        markeredgecolor=theme.made,
+        markeredgewidth=1.6,
+        clip_on=False,
+        zorder=5,
+    )
 
 
 def smooth(values: np.ndarray) -> np.ndarray:

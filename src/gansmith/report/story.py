@@ -14,12 +14,15 @@ import numpy as np
 
 from gansmith import checkpoint
 from gansmith.config import Config, DataSpec
+from gansmith.errors import GansmithError
+from gansmith.metrics.protocol import Evaluation, read_evaluation
 from gansmith.run import RunFolder
 
 CURVES = ("loss_d", "loss_g", "d_real", "d_fake", "score", "images_per_second")
 SAMPLE = re.compile(r"step-(\d{1,15})")
 LARGEST = 1e15  # beyond this a figure is no more use than infinity, and sums of it overflow
 LOG_CHARACTERS = 60_000
+PROTOCOL_CHARACTERS = 600
 
 
 class Curve(NamedTuple):
@@ -43,7 +46,11 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Story:
-    """A run as its report needs it. `curves` holds only figures that have at least one value."""
+    """A run as its report needs it. `curves` holds only figures that have at least one value.
+
+    Its scores are those of the last one's `protocol`: "" where the run is too old to have noted
+    any. `evaluation` is None where none is kept, or where it is `damaged`.
+    """
 
     path: Path
     config: Config
@@ -56,6 +63,11 @@ class Story:
     samples: tuple[Sample, ...]
     real: Path | None
     log: str
+    protocol: str
+    other_scores: bool  # of earlier protocols, left out
+    evaluation_seconds: float
+    evaluation: Evaluation | None
+    damaged: bool
 
     @property
     def points(self) -> bool:
@@ -71,6 +83,18 @@ class Story:
         """Over the whole run."""
         return self.images / self.seconds if self.images and self.seconds > 0 else None
 
+    @property
+    def best(self) -> int:
+        """The place of the lowest score in its curve, the first of equal ones."""
+        return int(self.curves["score"].y.argmin())
+
+    @property
+    def best_checkpoint(self) -> str | None:
+        """Where the run keeps the best generator, as a path within its folder."""
+        step = round(self.curves["score"].x[self.best] / self.config.batch_size)
+        name = f"checkpoints/step-{step:09d}"
+        return name if (self.path / name).is_dir() else None
+
 
 def read_story(path: Path) -> Story:
     """Raises GansmithError where there is no usable config.json."""
@@ -82,6 +106,9 @@ def read_story(path: Path) -> Story:
     last = records[-1] if records else {}
     step = max(_number(x.get("step")) for x in (last, state, {"step": 0}) if "step" in x)
     samples = _samples(run.samples, config.batch_size)
+    protocol, others = _protocols(records)
+    scored = [r for r in records if "score" not in r or _protocol(r) == protocol]
+    evaluation, damaged = _evaluation(path / "evaluation.json")
     return Story(
         path=path,
         config=config,
@@ -90,10 +117,15 @@ def read_story(path: Path) -> Story:
         step=int(step),
         images=int(max(_number(x.get("images")) for x in (last, state))),
         seconds=max(_number(x.get("seconds")) for x in (last, state)),
-        curves=_curves(records),
+        curves=_curves(records) | _curves(scored),
         samples=samples,
         real=_real(run.samples, samples),
         log=_log(run.log_file),
+        protocol=protocol,
+        other_scores=others,
+        evaluation_seconds=sum(max(0.0, _number(r.get("evaluation_seconds"))) for r in records),
+        evaluation=evaluation,
+        damaged=damaged,
     )
 
 
@@ -114,6 +146,27 @@ def _curves(records: Iterable[Mapping[str, Any]]) -> dict[str, Curve]:
         if len(finite):
             curves[name] = Curve(finite[:, 0], finite[:, 1])
     return curves
+
+
+def _protocol(record: Mapping[str, Any]) -> str:
+    value = record.get("protocol")
+    return _printable(value[:PROTOCOL_CHARACTERS]) if isinstance(value, str) else ""
+
+
+def _protocols(records: Iterable[Mapping[str, Any]]) -> tuple[str, bool]:
+    """The last score's protocol, and whether there are scores of others."""
+    known = [_protocol(r) for r in records if math.isfinite(_number(r.get("score"), math.nan))]
+    return (known[-1], len(set(known)) > 1) if known else ("", False)
+
+
+def _evaluation(path: Path) -> tuple[Evaluation | None, bool]:
+    """What is kept, and whether it is damaged."""
+    if not path.exists():
+        return None, False
+    try:
+        return read_evaluation(path), False
+    except GansmithError:
+        return None, True
 
 
 def _number(value: Any, otherwise: float = 0.0) -> float:
@@ -165,5 +218,8 @@ def _log(path: Path) -> str:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    kept = "".join(c for c in text[-LOG_CHARACTERS:] if c.isprintable() or c == "\n")
-    return kept.strip()
+    return _printable(text[-LOG_CHARACTERS:])
+
+
+def _printable(text: str) -> str:
+    return "".join(c for c in text if c.isprintable() or c == "\n").strip()

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from gansmith.report.story import Curve, Story
+from gansmith.metrics.protocol import show
+from gansmith.report.story import Story
 
 # What each game's losses mean, for someone who reads a curve of them.
 LOSSES = {
@@ -78,6 +79,8 @@ def tiles(story: Story) -> Iterable[tuple[str, str, str]]:
         yield "speed", f"{figure}/s", f"{story.noun} a second"
     if "score" in story.curves:
         yield "score", f"{story.curves['score'].y[-1]:.4g}", "distance to real, lower is better"
+    if story.evaluation and (fid := story.evaluation.figures.get("fid")):
+        yield "FID", show("fid", fid.value), f"real beside real: {show('fid', fid.floor)}"
 
 
 def commands(story: Story) -> list[tuple[str, str]]:
@@ -85,6 +88,8 @@ def commands(story: Story) -> list[tuple[str, str]]:
     run = shlex.quote(place(story.path))
     target = "points.npz" if story.points else "made"
     made = [("Make 1,000 more:", f"gansmith generate {run} -n 1000 --out {target}")]
+    if not story.evaluation:
+        made.append(("Measure it beside real data:", f"gansmith evaluate {run}"))
     reason = "Go on where it stopped:" if story.step else "Start it:"
     resume = [(reason, f"gansmith train --resume --out {run}")]
     return made if story.finished else resume + made if story.step else resume
@@ -121,10 +126,7 @@ def caption(name: str, story: Story) -> str:
     words = {
         "losses": LOSSES[story.config.loss],
         "discriminator": _discriminator(story),
-        "score": (
-            "Sliced Wasserstein distance between 256 generated and 256 real examples. It should "
-            "fall and then level off; compare it only between runs on the same data and size."
-        ),
+        "score": _score(story),
         "throughput": "A level line is good; dips are other work on the machine, or saving.",
     }[name]
     return f"{words} {_readings(name, story)}".strip()
@@ -143,7 +145,7 @@ def _discriminator(story: Story) -> str:
 def _readings(name: str, story: Story) -> str:
     """What this run's curves come to."""
     if name == "score":
-        return _best(story.curves["score"], story.noun)
+        return " ".join(filter(None, (_best(story), _cost(story))))
     names = {
         "losses": {"discriminator": "loss_d", "generator": "loss_g"},
         "discriminator": {"D(x)": "d_real", "D(G(z))": "d_fake"},
@@ -152,8 +154,30 @@ def _readings(name: str, story: Story) -> str:
     return f"Over the last fifth here: {', '.join(means)}." if means else ""
 
 
-def _best(score: Curve, noun: str) -> str:
-    best = int(score.y.argmin())
-    if score.y[-1] <= 1.1 * score.y[best]:
+def _score(story: Story) -> str:
+    if not story.protocol:  # the run is older than the note of it
+        return (
+            "Sliced Wasserstein distance between 256 generated and 256 real examples. It should "
+            "fall and then level off; compare it only between runs on the same data and size."
+        )
+    others = " Earlier scores, of another protocol, are left out." if story.other_scores else ""
+    return (
+        f"{story.protocol}. It should fall and then level off; compare it only with scores of "
+        f"this very protocol, on the same data and size.{others}"
+    )
+
+
+def _best(story: Story) -> str:
+    score, place = story.curves["score"], story.best
+    said = f"The ring marks the best: {score.y[place]:.3g} after {score.x[place]:,.0f} {story.noun}"
+    kept = story.best_checkpoint
+    return f"{said}, kept in {kept}." if kept else f"{said}."
+
+
+def _cost(story: Story) -> str:
+    """What scoring took of the run's time."""
+    spent = story.evaluation_seconds
+    if not 0 < spent <= story.seconds:
         return ""
-    return f"The best here was {score.y[best]:.3g}, after {score.x[best]:,.0f} {noun}."
+    said = f"{spent:.1f} s" if spent < 60 else duration(spent)
+    return f"Scoring took {said}, {spent / story.seconds:.1%} of the run."

@@ -1,0 +1,152 @@
+"""How good is a recipe after so many minutes? FID against its floor, CAS, over several seeds.
+
+    python -m benchmarks.quality --source mnist --data-dir DIR --minutes 5 --seeds 10
+    python -m benchmarks.quality --source mnist --data-dir DIR --minutes 10 --cas
+    python -m benchmarks.quality --source train.parquet --test test.parquet --minutes 60 --cas \\
+        --recipe fast,dcgan-keras,dcgan
+
+Whole runs, from the start, with everything a run does (samples, checkpoints, scores); the machine
+should do nothing else. FID: see `referee.Referee`. CAS (Ravuri & Vinyals 2019): accuracy on the real
+test set of a classifier trained on as many generated pictures as there are real ones, each class
+equally often; beside it that of the same classifier trained on the real ones, with as many steps.
+A run counts as collapsed where fewer than half of the real pictures' neighbourhoods (k = 5, 10,000
+against 10,000) hold a generated one, or a class is never made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import gansmith
+from benchmarks import record
+from benchmarks.referee import Referee, open_data, own_size
+from gansmith.data import Dataset, prepare
+from gansmith.generate import Model, load
+from gansmith.imaging import grid, png_bytes
+from gansmith.metrics.distances import density_coverage, precision_recall
+from gansmith.metrics.evaluation import as_tensor
+from gansmith.metrics.usefulness import cas
+from gansmith.run import RunFolder
+
+CAS_STEPS = 3000
+CAS_BATCH = 128
+
+
+def classes_of(model: Model) -> list[int] | None:
+    return list(range(model.spec.class_count)) if model.spec.classes else None
+
+
+def measure(model: Model, referee: Referee, labels: int) -> dict[str, Any]:
+    """Figures of one generator."""
+    made = as_tensor(model.generate(referee.count, seed=1, labels=classes_of(model)))
+    embedded = referee.space.embed(referee.resized(made))
+    near, real = embedded.features, referee.reference[: referee.count]
+    found, balance = density_coverage(real, near), None
+    value, pr = referee.fid(made), precision_recall(real, near)
+    if embedded.probabilities is not None:
+        read = embedded.probabilities.argmax(1)
+        balance = torch.bincount(read, minlength=labels).min().item() / referee.count
+    return {
+        "fid": round(value, 4),
+        "times_floor": round(value / referee.floor, 2),
+        "precision": round(pr.precision, 4),
+        "recall": round(pr.recall, 4),
+        "coverage": round(found.coverage, 4),
+        "rarest_class_share": balance,
+        "collapsed": found.coverage < 0.5 or balance == 0,
+    }
+
+
+def score(model: Model, referee: Referee, count: int, test: Dataset) -> float:
+    """CAS of `count` generated pictures."""
+    labels = classes_of(model)
+    samples = model.generate(count, seed=2, labels=labels)
+    assert samples.labels is not None
+    known = torch.from_numpy(samples.labels)
+    return accuracy_of(referee.resized(as_tensor(samples)), known, test)
+
+
+def evaluation_share(done: gansmith.TrainResult) -> float:
+    """The share of a run's time that its scores took."""
+    records = RunFolder(done.run).records()
+    return round(sum(r.get("evaluation_seconds", 0) for r in records) / done.seconds, 4)
+
+
+def accuracy_of(pictures: Tensor, labels: Tensor, test: Dataset) -> float:
+    assert test.labels is not None
+    classes = len(test.classes or ())
+    steps = {"steps": CAS_STEPS, "batch_size": CAS_BATCH}
+    return round(cas(pictures, labels, test.values, test.labels, classes, **steps), 4)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", default="mnist")
+    parser.add_argument("--test", default="")
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--recipe", default="fast")
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--cas", action="store_true")
+    parser.add_argument("--pictures", type=Path, help="a folder for a sheet of each run")
+    parser.add_argument("--name", help="of the record")
+    options = parser.parse_args(arguments)
+    source = open_data(options.source, options.data_dir)
+    real, space, side = own_size(source)
+    labels = len(real.classes or ())
+    result: dict[str, Any] = {"space": f"{space.name} {space.weights}"}
+    test = None
+    if options.cas:
+        held = open_data(options.test or f"{options.source}:test", options.data_dir)
+        test = prepare(held, height=side[0], width=side[1])
+        assert real.labels is not None
+        result["cas_of_real"] = accuracy_of(real.values, real.labels, test)
+        print("real", result["cas_of_real"], flush=True)
+    for recipe in options.recipe.split(","):
+        runs = []
+        for seed in range(options.seeds):
+            with tempfile.TemporaryDirectory() as folder:
+                done = gansmith.train(
+                    options.source,
+                    recipe=recipe,
+                    out=Path(folder) / "run",
+                    data_dir=None if options.data_dir is None else str(options.data_dir),
+                    minutes=options.minutes,
+                    seed=seed,
+                )
+                model, share = load(done.run), evaluation_share(done)
+            height, width = model.spec.shape[1:]
+            referee = Referee(prepare(source, height=height, width=width), space, side)
+            found = measure(model, referee, labels)
+            found |= {"images": done.images, "floor": round(referee.floor, 4)}
+            found["evaluation_share_of_time"] = share
+            if test is not None and model.spec.classes:
+                found["cas"] = score(model, referee, len(real), test)
+            if options.pictures:
+                options.pictures.mkdir(parents=True, exist_ok=True)
+                sheet = model.generate(100, seed=3, labels=classes_of(model)).images
+                path = options.pictures / f"{recipe}-{seed}.png"
+                path.write_bytes(png_bytes(grid(sheet, 10)))
+            runs.append(found)
+            print(recipe, seed, found, flush=True)
+        result[recipe] = {
+            "median_times_floor": statistics.median(r["times_floor"] for r in runs),
+            "worst_times_floor": max(r["times_floor"] for r in runs),
+            "collapsed": sum(bool(r["collapsed"]) for r in runs),
+            "runs": runs,
+        }
+    stem = Path(options.source).stem
+    name = options.name or f"quality-{stem}-{options.minutes:g}min"
+    config = {k: str(v) for k, v in vars(options).items() if k not in ("data_dir", "pictures")}
+    print(record.write(name, config | {"source": stem, "test": ""}, result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""One judge for generators of several sizes: the data set's own classifier, at its own size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gansmith.data import Dataset, Source, open_source, prepare
+from gansmith.metrics.classifier import classifier_space
+from gansmith.metrics.distances import fid
+from gansmith.metrics.evaluation import split
+from gansmith.metrics.features import FeatureSpace
+
+MADE = 10_000
+
+
+class Referee:
+    """FID of generated pictures against real ones that were prepared for the same network.
+
+    Protocol: `MADE` generated pictures (at most half as many as there are real ones) against the
+    training set but for as many, in the features of one classifier that was trained on the whole
+    training set at its own size. Pictures of another size, generated and real alike, are brought to
+    that by averaging. The floor is the same metric for the real ones that were left out.
+    """
+
+    def __init__(self, real: Dataset, space: FeatureSpace, side: tuple[int, int]):
+        self.space, self.side = space, side
+        self.count = min(MADE, len(real) // 2)
+        sides = split(len(real), self.count, seed=0)
+        self.held, self.reference = (
+            self.features(real.values[rows]) for rows in (sides.held, sides.reference)
+        )
+        self.floor = fid(self.held, self.reference)
+
+    def features(self, pictures: Tensor) -> Tensor:
+        return self.space.embed(self.resized(pictures)).features
+
+    def resized(self, pictures: Tensor) -> Tensor:
+        if tuple(pictures.shape[2:]) == self.side:
+            return pictures
+        parts = pictures.split(1000)
+        return torch.cat(
+            [F.interpolate(p.float(), self.side, mode="area").round().byte() for p in parts]
+        )
+
+    def fid(self, pictures: Tensor) -> float:
+        return fid(self.features(pictures), self.reference)
+
+
+def open_data(source: str, data_dir: Path | None) -> Source:
+    return open_source(source, data_dir=data_dir)
+
+
+def own_size(source: Source) -> tuple[Dataset, FeatureSpace, tuple[int, int]]:
+    """The data at their own size, their classifier, and that size."""
+    real = prepare(source, height=None, width=None)
+    height, width = real.values.shape[2:]
+    return real, classifier_space(real, say=print), (height, width)

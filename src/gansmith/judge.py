@@ -1,0 +1,150 @@
+"""The score of a run while it trains: a distance to real data, at a twentieth of the work at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from gansmith.config import Config, DataSpec
+from gansmith.data import Dataset, order
+from gansmith.imaging import to_uint8
+from gansmith.metrics.distances import fid, sliced_wasserstein
+from gansmith.metrics.features import FeatureSpace, random_space
+from gansmith.models import build_networks, draw_latent
+from gansmith.runtime import Draw, derive_seed
+from gansmith.stream import Stream
+
+MOST_WORK = 0.05  # of a run
+SLOWNESS = 2  # an operation of a score took about twice as long as one of training
+BATCH = 250  # examples made and seen at once; fewer where training takes few
+
+Maker = Callable[[Tensor, Tensor | None], Tensor]
+
+
+class Judge:
+    """Scores a generator against a fixed draw of real examples. Lower is nearer.
+
+    Pictures: FID in a fixed feature space. Points: sliced Wasserstein distance.
+    """
+
+    def __init__(self, config: Config, spec: DataSpec, stream: Stream, space: FeatureSpace | None):
+        self.config, self.spec, self.stream, self.space = config, spec, stream, space
+        # A distance needs two of each; of the only example there are then two.
+        self.count = max(2, min(config.evaluate_n, stream.size))
+        self.interval = evaluation_interval(config, spec, space)
+        # Where there is memory for a step there is room for twice its batch without gradients.
+        self.batch = min(BATCH, max(16, 2 * config.batch_size))
+        if space is not None:
+            space.network.to(stream.device)  # beside the generator, or a GPU would wait for it
+
+    @property
+    def protocol(self) -> str:
+        """What a score is, in words: only scores of one protocol can be compared."""
+        shape = "×".join(map(str, self.spec.shape))
+        against = f"{self.count:,} generated against {len(self._real):,} real of {shape}"
+        if self.space is None:
+            return f"sliced Wasserstein, {against}, seed {self.config.seed}"
+        space = f"{self.space.name} features ({self.space.weights}, resize: {self.space.resize})"
+        return f"FID, {against}, {space}, seed {self.config.seed}"
+
+    def score(self, make: Maker) -> float:
+        """`make` gives examples for latents (n, Z) and labels (n,)."""
+        made = torch.cat(self._made(make))
+        if self.space is None:
+            return sliced_wasserstein(made, self._real)
+        return fid(made, self._real)
+
+    def _made(self, make: Maker) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, Draw.SCORE))
+        latents = draw_latent(self.config, self.count, torch.device("cpu"), generator)
+        parts = torch.split(latents, self.batch)
+        labels = (
+            [None] * len(parts) if self._labels is None else torch.split(self._labels, self.batch)
+        )
+        return [self._features(make(*part)) for part in zip(parts, labels, strict=True)]
+
+    @cached_property
+    def _labels(self) -> Tensor | None:
+        """(N,) of the first real examples: what is made has the classes' real shares."""
+        known, rows = self.stream.labels, self._rows(self.count)
+        return None if known is None else known[rows.to(known.device)].to(self.stream.device)
+
+    @cached_property
+    def _real(self) -> Tensor:
+        """Features of real examples: for points as many as are made, for pictures some more."""
+        if self.space is None:
+            return self._features(self.stream.take(self._rows(self.count)).real)
+        rows = self._rows(max(self.count, min(2 * self.config.evaluate_n, self.stream.size)))
+        return torch.cat(
+            [self._features(self.stream.take(r).real) for r in torch.split(rows, self.batch)]
+        )
+
+    def _rows(self, count: int) -> Tensor:
+        """Which examples the first `count` of `Stream.reference` are, without fetching them."""
+        seed = derive_seed(self.config.seed, Draw.REFERENCE)
+        return torch.from_numpy(order(self.stream.size, seed, 0, count))
+
+    def _features(self, examples: Tensor) -> Tensor:
+        if self.space is None:
+            return examples.float().cpu().flatten(1)
+        pictures = torch.from_numpy(to_uint8(examples)).permute(0, 3, 1, 2)
+        return self.space.embed(pictures).features
+
+
+def choose_space(
+    dataset: Dataset, config: Config, spec: DataSpec, say: Callable[[str], None]
+) -> FeatureSpace | None:
+    """The space that a run is scored in; a classifier is trained for it unless one is kept."""
+    if spec.kind == "points":
+        return None
+    if config.evaluate_space == "classifier":
+        from gansmith.metrics.classifier import classifier_space
+
+        return classifier_space(dataset, say=say)
+    return random_space(spec.shape[0])
+
+
+def evaluation_interval(config: Config, spec: DataSpec, space: FeatureSpace | None) -> int:
+    """Steps between evaluations: whole checkpoint intervals, at most `MOST_WORK` of the arithmetic.
+
+    Counted, not timed, so that a run that is resumed evaluates at the same steps.
+    """
+    wanted = -(-(config.evaluate_every or 1) // config.checkpoint_every)  # no oftener than asked
+    if space is None:
+        return wanted * config.checkpoint_every
+    step, score = work(config, spec, space)
+    needed = -(-score // max(1, int(MOST_WORK * step * config.checkpoint_every)))
+    return max(wanted, needed) * config.checkpoint_every
+
+
+def work(config: Config, spec: DataSpec, space: FeatureSpace) -> tuple[int, int]:
+    """Operations of a step of training (penalties aside), and what a score costs in such ones."""
+    with torch.device("meta"):
+        networks = build_networks(config, spec)
+        latent, example = torch.zeros(1, config.latent_size), torch.zeros(1, *spec.shape)
+        labels = torch.zeros(1, dtype=torch.long) if spec.classes else None
+    make = _operations(networks.generator.eval(), latent, labels)
+    tell = _operations(networks.discriminator.eval(), example, labels)
+    picture = torch.zeros(1, *spec.shape, dtype=torch.uint8)
+    see = _operations(space.embed, picture)
+    # A forward pass and its gradients are three. A turn: fake ones made, real and fake told apart;
+    # the last one's fake ones carry gradients, which come through the discriminator once more.
+    step = make * (config.d_steps + 2) + tell * (6 * config.d_steps + 2)
+    compare = _compare(config.evaluate_n, space.embed(picture).features.shape[1])
+    score = config.evaluate_n * (make + see) + compare
+    return config.batch_size * step, SLOWNESS * score
+
+
+def _compare(made: int, size: int) -> int:
+    """Of FID: two covariances, of what is made and of twice as many, two roots and the trace."""
+    return 2 * 3 * made * size**2 + 10 * size**3
+
+
+def _operations(network: Callable[..., object], *inputs: Tensor | None) -> int:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(*inputs)
+    return int(counter.get_total_flops())

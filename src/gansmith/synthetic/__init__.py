@@ -1,0 +1,219 @@
+"""Synthetic data sets: so many pictures of each class, with a manifest and a card.
+
+Picture i of class c of a seed is always the same, however many are asked for: the generator's
+stream takes the classes in turn, so with K classes that picture is number i·K + c of
+``Model.stream(seed=seed, labels=all classes)``, and every stretch of the stream is balanced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gansmith import checkpoint
+from gansmith.errors import GansmithError
+from gansmith.generate import Model, load
+from gansmith.imaging import grid, png_bytes
+from gansmith.samples import folder_names
+from gansmith.synthetic.card import card
+from gansmith.synthetic.folder import Folder, new_folder
+from gansmith.synthetic.layouts import LAYOUTS, Example, Examples, Layout
+from gansmith.synthetic.manifest import Made, manifest
+
+EVALUATION = "evaluation.json"
+# Hidden, because readers of folders take every picture that they see for data.
+SHEET = ".assets/samples.png"
+SHEET_CLASSES, SHEET_ROWS, SHEET_MOST = 20, 8, 100
+
+Progress = Callable[[int, int], None]
+Figures = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class DatasetResult:
+    """What was written: `count` pictures, in `files` files of `bytes` bytes besides the manifest."""
+
+    path: Path
+    layout: str
+    count: int
+    per_class: int | None
+    classes: tuple[str, ...] | None
+    files: int
+    bytes: int
+    sha256: str  # of the generator's weights
+
+
+def write_dataset(
+    run: Model | str | Path,
+    out: str | Path,
+    *,
+    per_class: int | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    layout: Layout | str = "folder",
+    protocol_figures: Figures | None = None,
+    device: str = "auto",
+    per_shard: int | None = None,
+    progress: Progress | None = None,
+) -> DatasetResult:
+    """Write a synthetic data set to the new folder `out`: whole, or not at all.
+
+    Args:
+        run: a run's or a model's folder, or a generator.
+        out: a folder that does not exist yet, or is empty.
+        per_class: how many of each class, for a generator that knows classes.
+        n: how many in all, for one that does not.
+        seed: picture i of a class of a seed is the same whatever the count.
+        layout: "folder", "parquet" or "webdataset".
+        protocol_figures: what the generator was measured to be worth, for the manifest and the
+            card; the run's evaluation.json if None.
+        device: where the generator computes; does not matter for a `Model`.
+        per_shard: the most examples in a file; as many as 256 MiB hold if None.
+        progress: called with (done, total) now and then.
+
+    Raises:
+        GansmithError: counts that do not suit the generator, `out` not empty, no room.
+    """
+    out = Path(out)
+    if layout not in LAYOUTS:
+        raise GansmithError(f"--layout: expected {', '.join(LAYOUTS)}, found {layout!r}")
+    if per_shard is not None and per_shard < 1:
+        raise GansmithError(f"per_shard: expected 1 or more, found {per_shard}")
+    place = None if isinstance(run, Model) else _run_folder(Path(run))
+    model = run if isinstance(run, Model) else load(run, device)
+    count = _count(model, per_class, n)
+    figures = protocol_figures if protocol_figures is not None else _evaluation(place)
+    made = _made(model, place, layout, count, per_class, seed, figures)
+    with new_folder(out, manifest(made)) as folder:
+        _fill(folder, model, made, per_shard, progress)
+    return DatasetResult(
+        out, layout, count, per_class, made.classes, folder.count, folder.bytes, made.sha256
+    )
+
+
+def _fill(
+    folder: Folder, model: Model, made: Made, per_shard: int | None, progress: Progress | None
+) -> None:
+    folder.write("README.md", card(made, SHEET).encode())
+    folder.write(SHEET, _sheet(model, made))
+    each = _counted(_examples(model, made), made.count, progress)
+    examples = Examples(each, made.count, model.example_shape, made.classes)
+    LAYOUTS[made.layout](folder, examples, per_shard)
+
+
+def _examples(model: Model, made: Made) -> Iterator[Example]:
+    """The classes in turn; the number in a name counts within the class."""
+    number, turn = 0, len(made.classes or "x")
+    for block in model.stream(made.count, seed=made.seed, labels=made.classes):
+        for i, image in enumerate(block.images):
+            label = None if block.labels is None else int(block.labels[i])
+            parent = "" if label is None else f"{made.folders[label]}/"
+            yield Example(f"{parent}{number // turn:06d}", image, label)
+            number += 1
+
+
+def _counted(
+    examples: Iterator[Example], total: int, progress: Progress | None
+) -> Iterator[Example]:
+    for done, example in enumerate(examples, start=1):
+        yield example
+        if progress and (done % 256 == 0 or done == total):
+            progress(done, total)
+
+
+def _sheet(model: Model, made: Made) -> bytes:
+    """The data set's first pictures, a column a class where that many fit."""
+    turn = len(made.classes or ())
+    columns = turn if 1 < turn <= SHEET_CLASSES else None
+    shown = min(made.count, columns * SHEET_ROWS if columns else SHEET_MOST)
+    first = model.generate(shown, seed=made.seed, labels=made.classes)
+    return png_bytes(grid(first.images, columns))
+
+
+def _count(model: Model, per_class: int | None, n: int | None) -> int:
+    """How many in all. Raises GansmithError where the question does not suit the generator."""
+    classes = model.spec.classes
+    if model.spec.kind != "pictures":
+        raise GansmithError(
+            "this generator makes points, not pictures; use gansmith generate RUN --out FILE.npz"
+        )
+    if not classes:
+        if per_class is not None:
+            raise GansmithError(
+                "--per-class: this generator was trained without classes; use -n for how many"
+            )
+        return _at_least_one("-n", n)
+    if n is not None:
+        raise GansmithError(
+            f"-n: this generator makes {len(classes):,} classes; use --per-class for how many of each"
+        )
+    if len(set(classes)) < len(classes):
+        raise GansmithError(
+            "expected a name for each class, found the same name twice; train on data whose "
+            "classes have different names"
+        )
+    return _at_least_one("--per-class", per_class) * len(classes)
+
+
+def _at_least_one(option: str, value: int | None) -> int:
+    if value is None or value < 1:
+        found = "nothing" if value is None else value
+        raise GansmithError(f"{option}: expected how many to make, 1 or more, found {found}")
+    return value
+
+
+def _run_folder(path: Path) -> Path:
+    """The run that a path belongs to: itself, or the parent of RUN/model."""
+    path = path.resolve()
+    is_model = path.name == "model" and (path / "model.json").is_file()
+    return path.parent if is_model else path
+
+
+def _evaluation(run: Path | None) -> Any:
+    """The run's figures, None where it has none."""
+    if run is None or not (run / EVALUATION).is_file():
+        return None
+    try:
+        figures = json.loads((run / EVALUATION).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise GansmithError(
+            f"{run / EVALUATION}: expected JSON, can't read it ({error}); evaluate the run again"
+        ) from None
+    if not isinstance(figures, dict):
+        raise GansmithError(
+            f"{run / EVALUATION}: expected a JSON object, found a {type(figures).__name__}; "
+            "evaluate the run again"
+        )
+    return figures
+
+
+def _made(
+    model: Model,
+    place: Path | None,
+    layout: str,
+    count: int,
+    per_class: int | None,
+    seed: int,
+    figures: Any,
+) -> Made:
+    weights = checkpoint.encode(model.network.state_dict())
+    return Made(
+        run=place.name if place else None,
+        step=model.step,
+        sha256=hashlib.sha256(weights).hexdigest(),
+        config=model.config,
+        shape=model.example_shape,
+        classes=model.spec.classes,
+        folders=tuple(folder_names(model.spec.classes or ())),
+        layout=layout,
+        count=count,
+        per_class=per_class,
+        seed=seed,
+        device=model.device.type,
+        # NaN is no JSON, and one would make the whole manifest unreadable elsewhere.
+        figures=json.loads(json.dumps(figures), parse_constant=lambda _: None),
+    )

@@ -1,0 +1,192 @@
+"""A data set's README.md: what Hugging Face reads at its top, and what people read below."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gansmith.synthetic.manifest import NOT_REAL, Made
+
+SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
+FIGURE_ROWS = 60
+NAMED_CLASSES = 20
+DATA_FILES = {
+    "folder": "train/**",
+    "parquet": "data/train-*.parquet",
+    "webdataset": "train-*.tar",
+}
+CHANNELS = {1: "grey", 3: "colour", 4: "colour and transparency"}
+FORMS = {
+    "folder": (
+        "PNG files in a folder a class below `train/`, whose readers number the classes in the "
+        "folders' alphabetical order. The folders' names are the classes' made safe; "
+        "`manifest.json` has both.",
+        "PNG files in `train/`.",
+    ),
+    "parquet": (
+        "Parquet files in `data/`, with the columns `image` (PNG) and `label`.",
+        "Parquet files in `data/`, with the column `image` (PNG).",
+    ),
+    "webdataset": (
+        "WebDataset shards: `KEY.png` and `KEY.cls`, the class's number, in tar files.",
+        "WebDataset shards: `KEY.png` in tar files.",
+    ),
+}
+LIMITS = """\
+- No picture here is real. What is measured with this data set alone holds for the generator, not for
+  the world: test on real data whatever you train on it.
+- A label is what the generator was asked for. Nobody looked whether the picture shows it.
+- A generator covers less than its training data: rare kinds are missing or too much alike. It passes
+  on what was uneven in its training data and adds artefacts of its own.
+- Synthetic is not the same as anonymous: a generator may give back pictures it was trained on, all
+  the more the fewer there were.
+- {counts}
+- Training generators on the output of generators makes them worse with every round: keep data such
+  as this marked as what it is.
+"""
+
+
+def card(made: Made, sheet: str) -> str:
+    """README.md, with the picture `sheet` (a path within the data set)."""
+    return "\n".join([_front_matter(made), *_text(made, sheet)])
+
+
+def _front_matter(made: Made) -> str:
+    """YAML; every string that is not ours is quoted the JSON way, which YAML reads as well."""
+    tasks = ["image-classification"] * bool(made.classes) + ["unconditional-image-generation"]
+    lines = ["---", f"pretty_name: {_quoted(_title(made))}", "license: other"]
+    lines += ["task_categories:", *(f"- {task}" for task in tasks)]
+    lines += ["size_categories:", f"- {_size(made.count)}"]
+    lines += ["tags:", "- synthetic", "- gan", "- gansmith"]
+    lines += ["dataset_info:", "  features:", *_features(made)]
+    lines += ["configs:", "- config_name: default", "  data_files:", "  - split: train"]
+    lines += [f"    path: {_quoted(DATA_FILES[made.layout])}"]
+    if made.layout == "folder":  # or a single class would be taken for none
+        lines += [f"  drop_labels: {'false' if made.classes else 'true'}"]
+    return "\n".join([*lines, "---", ""])
+
+
+def _features(made: Made) -> Iterator[str]:
+    tar = made.layout == "webdataset"
+    # Whoever reads folders numbers them in their alphabetical order.
+    names = sorted(made.folders) if made.layout == "folder" else made.classes or ()
+    yield from (f"  - name: {'png' if tar else 'image'}", "    dtype: image")
+    if made.classes:
+        yield from (f"  - name: {'cls' if tar else 'label'}", "    dtype:", "      class_label:")
+        yield "        names:"
+        yield from (f"          '{label}': {_quoted(name)}" for label, name in enumerate(names))
+    if tar:
+        for name in ("__key__", "__url__"):
+            yield from (f"  - name: {name}", "    dtype: string")
+
+
+def _text(made: Made, sheet: str) -> Iterator[str]:
+    height, width, channels = made.shape
+    classes = made.classes or ()
+    each = f", {made.per_class:,} of each of {len(classes):,} classes" if classes else ""
+    yield f"# {_plain(_title(made))}\n"
+    yield f"{made.count:,} synthetic pictures{each}: {width}×{height}, {CHANNELS[channels]}.\n"
+    yield f"![the first of them]({sheet})\n"
+    if classes:
+        more = f" and {len(classes) - NAMED_CLASSES:,} more" * (len(classes) > NAMED_CLASSES)
+        yield f"Classes: {', '.join(map(_plain, classes[:NAMED_CLASSES]))}{more}.\n"
+    yield f"{FORMS[made.layout][0 if classes else 1]}\n"
+    yield "`manifest.json` lists every file with its SHA-256. `datasets.load_dataset` takes this"
+    yield "folder as it is.\n"
+    yield from _origin(made)
+    yield "## What it is worth\n"
+    yield from _figures(made)
+    yield "## Limits\n"
+    yield LIMITS.format(counts=_counts(made))
+    yield "## Terms\n"
+    yield f"{NOT_REAL}\n\nTraining data: {_plain(made.source)}. Its terms: {made.source_terms}."
+
+
+def _origin(made: Made) -> Iterator[str]:
+    yield "## How it was made\n"
+    run = f"the run {_plain(made.run)}" if made.run else "a run"
+    yield f"By the generator of {run} at step {made.step:,} (recipe {made.config.recipe},"
+    yield f"training data {_plain(made.source)}); its weights have the SHA-256 `{made.sha256}`.\n"
+    yield f"```sh\n{command(made)}\n```\n"
+    yield "This makes the same pictures again, with the versions that `manifest.json` gives the same"
+    yield "bytes. Picture *i* of a class and seed is the same however many are made.\n"
+
+
+def command(made: Made) -> str:
+    """What makes the data set again."""
+    how_many = f"--per-class {made.per_class}" if made.classes else f"-n {made.count}"
+    run = shlex.quote(" ".join((made.run or "RUN").split()))
+    return (
+        f"gansmith dataset {run} {how_many} --seed {made.seed} --layout {made.layout} --out FOLDER"
+    )
+
+
+def _figures(made: Made) -> Iterator[str]:
+    if not made.figures:
+        yield "It was not measured.\n"
+        return
+    rows = list(_rows(made.figures))
+    yield f"Measured on the generator, not on this very sample of it{_other_step(made)}:\n"
+    yield "| figure | value |\n| --- | --- |"
+    yield from (f"| {_plain(name)} | {_plain(value)} |" for name, value in rows[:FIGURE_ROWS])
+    if len(rows) > FIGURE_ROWS:
+        yield f"\n{len(rows) - FIGURE_ROWS:,} more are in `manifest.json`."
+    yield ""
+
+
+def _other_step(made: Made) -> str:
+    """What to say where the figures are of an earlier or later state of the generator."""
+    step = made.figures.get("step") if isinstance(made.figures, dict) else None
+    if not isinstance(step, int) or step == made.step:
+        return ""
+    return f", and at step {step:,}, while these pictures come from step {made.step:,}"
+
+
+def _rows(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Nested figures as rows: the path to each, and itself."""
+    if isinstance(value, Mapping):
+        parts = list(value.items())
+    elif isinstance(value, list) and any(isinstance(entry, (dict, list)) for entry in value):
+        parts = list(enumerate(value, start=1))
+    else:
+        yield name, _figure(value)
+        return
+    for key, part in parts:
+        yield from _rows(part, f"{name}, {key}" if name else str(key))
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_figure, value))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "–" if value is None else str(value)
+
+
+def _counts(made: Made) -> str:
+    if made.classes:
+        return "The classes are equally frequent because that was asked for."
+    return "There are no labels: the generator was trained without any."
+
+
+def _title(made: Made) -> str:
+    return f"Synthetic {made.source}"
+
+
+def _size(count: int) -> str:
+    """0 to 999 is the first name, each further digit the next."""
+    return SIZES[min(max(len(str(count)) - 3, 0), len(SIZES) - 1)]
+
+
+def _quoted(text: str) -> str:
+    """A YAML string: JSON's, with escapes for all that YAML does not want to see raw."""
+    shown = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() or ord(c) > 0xFFFF else f"\\u{ord(c):04x}" for c in shown)
+
+
+def _plain(text: str) -> str:
+    """A stranger's text within a line of Markdown: no markup, no line breaks."""
+    short = " ".join(text.split())[:200]
+    return "".join(f"&#{ord(c)};" if c in "\\`*_[]<>|&#!~$" else c for c in short)
