@@ -23,13 +23,22 @@ RUNS: dict[str, dict[str, Any]] = {
     "mnist": {
         "source": "mnist",
         "data_dir": str(DATA / "mnist"),
-        "recipe": "dcgan-32",
-        "minutes": 3,
+        "minutes": 1,
     },
     "parabola": {"source": "parabola"},
     "ring": {"source": "ring"},
-    "faces": {"source": str(DATA / "faces"), "size": "64", "minutes": 5},
-    "faces-56x64": {"source": str(DATA / "faces"), "size": "56x64", "minutes": 3},
+    "faces": {
+        "source": str(DATA / "faces"),
+        "recipe": "few-images",
+        "size": "64",
+        "minutes": 5,
+    },
+    "faces-56x64": {
+        "source": str(DATA / "faces"),
+        "recipe": "few-images",
+        "size": "56x64",
+        "minutes": 3,
+    },
     "cifar10": {
         "source": str(DATA / "cifar10" / "train.parquet"),
         "recipe": "dcgan-32",

@@ -163,7 +163,7 @@ def generate(
 ) -> None:
     """Make new examples with a trained generator.
 
-    - `gansmith generate runs/digits-dcgan-32-001 -n 100 --grid more.png`
+    - `gansmith generate runs/digits-fast-001 -n 100 --grid more.png`
     - `gansmith generate RUN -n 60000 --seed 1 --out synthetic.npz`
     """
     from gansmith.generate import load

@@ -130,11 +130,6 @@ class Config(Section):
             problems.append(
                 "label_smoothing and noisy_labels have no meaning in a relativistic loss"
             )
-        if self.model == "compact" and (self.norm == "none" or self.bn_scale == "fixed"):
-            problems.append(
-                "the compact generator is built on conditional batch norm: norm and bn_scale have no "
-                "say in it; d_norm=none is for its discriminator"
-            )
         if self.model == "mlp" and (self.augment or self.data.flip or self.data.affine):
             problems.append("augment, data.flip and data.affine are for pictures, not for points")
         if problems:

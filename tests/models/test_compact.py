@@ -10,8 +10,7 @@ from torch import nn
 
 from gansmith.errors import GansmithError
 from gansmith.models import Networks, build_networks, draw_latent
-from gansmith.models.compact import Halve, sides, widths
-from gansmith.models.layers import ConditionalBatchNorm
+from gansmith.models.compact import MADE_FROM, SEEN_TO, Halve, sides, widths
 from gansmith.objectives import discriminator_losses, generator_losses
 from tests.builders import CPU, config, pictures
 
@@ -76,26 +75,27 @@ def test_every_weight_gets_a_gradient(
     ("size", "stages"),
     [
         ((8, 8), [(4, 4), (8, 8)]),
-        ((28, 28), [(7, 7), (14, 14), (28, 28)]),
+        ((28, 28), [(4, 4), (7, 7), (14, 14), (28, 28)]),
         ((32, 32), [(4, 4), (8, 8), (16, 16), (32, 32)]),
         ((24, 40), [(6, 10), (12, 20), (24, 40)]),
         ((40, 24), [(10, 6), (20, 12), (40, 24)]),
         ((45, 33), [(6, 5), (12, 9), (23, 17), (45, 33)]),
     ],
 )
-def test_sides_halve_until_the_smaller_is_4_to_7(
+def test_sides_halve_until_the_smaller_is_4_to_6(
     size: tuple[int, int], stages: list[tuple[int, int]]
 ) -> None:
-    assert sides(*size) == stages
+    assert sides(*size, SEEN_TO) == stages
 
 
 @pytest.mark.parametrize("size", [*SQUARE, *OTHERS, *ODD])
 def test_every_stage_is_half_of_the_next_rounded_up(size: tuple[int, int]) -> None:
-    found = sides(*size)
-    assert found[-1] == size
-    assert 4 <= min(found[0]) <= 7
-    for small, large in pairwise(found):
-        assert small == tuple(-(-side // 2) for side in large)
+    for most in (MADE_FROM, SEEN_TO):
+        found = sides(*size, most)
+        assert found[-1] == size
+        assert 4 <= min(found[0]) <= most
+        for small, large in pairwise(found):
+            assert small == tuple(-(-side // 2) for side in large)
 
 
 @pytest.mark.parametrize("size", [(7, 7), (8, 7), (4, 64), (264, 264), (257, 8), (1, 1)])
@@ -120,20 +120,28 @@ def test_parameters_are_as_many_as_the_formula_says(
         networks = build(
             *size, channels, classes, generator_filters=f, discriminator_filters=f, latent_size=z
         )
-    stages = sides(*size)
-    wide = [f * min(8, 2**n) for n in range(len(stages) - 1)][::-1]
-    style = z + (32 if classes else 0)
-    base = stages[0][0] * stages[0][1]
-    convolutions = sum(16 * a * b for a, b in pairwise([*wide, channels]))
+    wide, base = shape_of(size, MADE_FROM, f)
+    inputs = z + (32 if classes else 0)
+    between = sum(16 * a * b for a, b in pairwise(wide))
     label = 3 * 32 if classes else 0
+    last = 4 * channels * (9 * wide[-1] + 1)
     assert parameters(networks.generator) == (
-        label + style * wide[0] * base + sum(2 * c * (style + 1) for c in wide) + convolutions
+        label + inputs * wide[0] * base + 2 * sum(wide) + between + last
     )
+    wide, base = shape_of(size, SEEN_TO, f)
+    convolutions = sum(16 * a * b for a, b in pairwise([*wide, channels]))
     # The first layer sees pictures: a bias and no norm; the last is the logit and the projection.
     projection = 3 * wide[0] if classes else 0
     assert parameters(networks.discriminator) == (
         convolutions + f + 2 * sum(wide[:-1]) + base * wide[0] + projection
     )
+
+
+def shape_of(size: tuple[int, int], most: int, filters: int) -> tuple[list[int], int]:
+    """Channels, most first, and the places of the smallest stage."""
+    stages = sides(*size, most)
+    wide = [filters * min(8, 2**n) for n in range(len(stages) - 1)][::-1]
+    return wide, stages[0][0] * stages[0][1]
 
 
 def parameters(network: nn.Module) -> int:
@@ -153,34 +161,11 @@ def test_it_is_smaller_than_the_tutorials_network_of_as_many_filters() -> None:
     assert counts["compact"][1] < 1.1 * counts["dcgan"][1]
 
 
-def test_conditional_norm_is_batch_norm_scaled_and_shifted_by_the_style() -> None:
-    norm = ConditionalBatchNorm(3, 5)
-    x, style = torch.randn(8, 3, 4, 4) * 3 + 1, torch.randn(8, 5)
-    centred = x - x.mean((0, 2, 3), keepdim=True)
-    normal = centred / (x.var((0, 2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
-    spoken = style @ norm.style.weight.T + norm.style.bias
-    scale, shift = spoken[:, :3, None, None], spoken[:, 3:, None, None]
-    torch.testing.assert_close(norm(x, style), (1 + scale) * normal + shift)
-
-
-def test_latent_and_class_are_heard_by_every_stage() -> None:
-    networks = build(32, 32, 1, ("a", "b"), init="torch")
-    generator = networks.generator.eval()
-    latent = torch.randn(2, 6)
-    for norm in generator.norms:
-        silent = [n for n in generator.norms if n is not norm]
-        saved = [n.style.weight.clone() for n in silent]
-        dense = generator.dense.weight.clone()
-        with torch.no_grad():
-            generator.dense.weight.zero_()
-            for other in silent:
-                other.style.weight.zero_()
-            # With this stage alone listening, examples differ by what it hears.
-            made = generator(latent, torch.tensor([0, 1]))
-            assert not torch.equal(made[0], made[1])
-            generator.dense.weight.copy_(dense)
-            for other, weight in zip(silent, saved, strict=True):
-                other.style.weight.copy_(weight)
+def test_a_class_is_heard_from_the_start() -> None:
+    generator = build(32, 32, 1, ("a", "b"), init="torch").generator.eval()
+    latent = torch.randn(1, 6).expand(2, -1)
+    made = generator(latent, torch.tensor([0, 1]))
+    assert not torch.equal(made[0], made[1])
 
 
 def test_the_discriminator_hears_labels_once_it_has_learnt_what_they_mean() -> None:

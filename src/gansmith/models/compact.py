@@ -1,8 +1,9 @@
 """The fast default: small networks that spend their arithmetic on what a picture needs most.
 
-Any size from 8 pixels: sides halve, rounding up, until the smaller one is 4 to 7, so that 28×28 is
-made from 7×7 and 40×24 from 7×4 by way of 10×6 and 20×12. The latent and the class speak at every
-stage, through conditional batch norm, not at the first alone. See docs/log.md for what was tried.
+A DCGAN for any size from 8 pixels: sides halve, rounding up. 28×28 is made from 7×7 by way of 14×14,
+and looked at down to 4×4. The generator's last layer computes four pixels at half size in place of
+a transposed convolution onto few channels, which processors are slow at. See docs/log.md for what
+was tried.
 """
 
 from __future__ import annotations
@@ -15,22 +16,23 @@ from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
-from gansmith.models.layers import ConditionalBatchNorm, JoinLabel, Projection, batch_norm, sequence
+from gansmith.models.layers import JoinLabel, Projection, batch_norm, sequence
 
 SMALLEST, LARGEST = 8, 256
+MADE_FROM, SEEN_TO = 7, 6  # the most pixels of the smaller side at either network's smallest stage
 WIDEST = 8  # times the filters at full size: stages beyond do not grow further
 
 Side = tuple[int, int]
 
 
-def sides(height: int, width: int) -> list[Side]:
-    """The sizes of a picture's stages, smallest first and its own last."""
+def sides(height: int, width: int, most: int) -> list[Side]:
+    """The sizes of a picture's stages, its own last; of the first the smaller side is 4 to `most`."""
     if not SMALLEST <= min(height, width) <= max(height, width) <= LARGEST:
         raise GansmithError(
             f"size: expected sides of {SMALLEST} to {LARGEST} pixels, found {width}x{height}"
         )
     found = [(height, width)]
-    while min(found[0]) > 7:
+    while min(found[0]) > most:
         found.insert(0, (-(-found[0][0] // 2), -(-found[0][1] // 2)))
     return found
 
@@ -46,24 +48,28 @@ class Generator(nn.Module):
     def __init__(self, config: Config, spec: DataSpec):
         super().__init__()
         channels, height, width = spec.shape
-        self.sides = sides(height, width)
+        self.sides = sides(height, width, MADE_FROM)
         self.label = JoinLabel(spec.class_count)
         self.channels = widths(config.generator_filters, len(self.sides) - 1)
-        style, first = config.latent_size + self.label.size, self.channels[0]
+        inputs, first = config.latent_size + self.label.size, self.channels[0]
         base = self.sides[0][0] * self.sides[0][1]
-        self.dense = nn.Linear(style, first * base, bias=False)
-        self.norms = nn.ModuleList(ConditionalBatchNorm(c, style) for c in self.channels)
-        self.grow = nn.ModuleList(
-            nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False)
-            for a, b in pairwise([*self.channels, channels])
+        self.dense = nn.Linear(inputs, first * base, bias=config.norm == "none")
+        self.norms = nn.ModuleList(_norm(c, config) for c in self.channels)
+        self.grow: nn.ModuleList = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, 4, 2, 1, bias=config.norm == "none")
+            for a, b in pairwise(self.channels)
         )
+        # Sub-pixel convolution (Shi et al. 2016).
+        last = nn.Conv2d(self.channels[-1], 4 * channels, 3, padding=1)
+        self.grow.append(nn.Sequential(last, nn.PixelShuffle(2)))
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        style = self.label(latent, labels)
-        x = self.dense(style).unflatten(1, (self.channels[0], *self.sides[0]))
+        x = self.dense(self.label(latent, labels))
+        x = x.unflatten(1, (self.channels[0], *self.sides[0]))
+        x = x.contiguous(memory_format=torch.channels_last)
         for norm, grow, (height, width) in zip(self.norms, self.grow, self.sides[1:], strict=True):
-            x = grow(F.relu(norm(x, style)))[:, :, :height, :width]
-        return torch.tanh(x)
+            x = grow(F.relu(norm(x)))[:, :, :height, :width]
+        return torch.tanh(x).contiguous()
 
 
 class Discriminator(nn.Module):
@@ -72,7 +78,7 @@ class Discriminator(nn.Module):
     def __init__(self, config: Config, spec: DataSpec):
         super().__init__()
         channels, height, width = spec.shape
-        stages = sides(height, width)
+        stages = sides(height, width, SEEN_TO)
         filters = [channels, *reversed(widths(config.discriminator_filters, len(stages) - 1))]
         normal = (config.d_norm or config.norm) == "batch"
         self.layers = sequence(
@@ -80,7 +86,7 @@ class Discriminator(nn.Module):
             for index, (a, b) in enumerate(pairwise(filters))
             for layer in (
                 Halve(a, b, bias=index == 0 or not normal),
-                batch_norm(b) if normal and index else None,
+                batch_norm(b, config.bn_scale) if normal and index else None,
                 nn.LeakyReLU(0.2, inplace=True),
                 nn.Dropout2d(config.dropout) if config.dropout else None,
             )
@@ -89,7 +95,7 @@ class Discriminator(nn.Module):
         self.projection = Projection(spec.class_count, filters[-1])
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        features = self.layers(pictures)
+        features = self.layers(pictures.contiguous(memory_format=torch.channels_last))
         logits: Tensor = self.logit(features).flatten() + self.projection(features, labels)
         return logits
 
@@ -105,3 +111,7 @@ class Halve(nn.Conv2d):
         if height % 2 or width % 2:
             x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
         return super().forward(x)
+
+
+def _norm(channels: int, config: Config) -> nn.Module:
+    return batch_norm(channels, config.bn_scale) if config.norm == "batch" else nn.Identity()

@@ -21,30 +21,11 @@ def init_dcgan(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             nn.init.normal_(module.weight, 0.0, 0.02)
-        elif isinstance(module, nn.BatchNorm2d) and module.affine and module.weight.requires_grad:
+        elif isinstance(module, nn.BatchNorm2d) and module.weight.requires_grad:
             nn.init.normal_(module.weight, 1.0, 0.02)
         bias = getattr(module, "bias", None)
         if isinstance(bias, nn.Parameter):
             nn.init.zeros_(bias)
-
-
-class ConditionalBatchNorm(nn.Module):
-    """Batch norm whose scale and shift follow a vector: (N, C, H, W), (N, S) → (N, C, H, W).
-
-    de Vries et al. 2017; the vector is the latent with the class. Starts close to plain batch norm.
-    """
-
-    def __init__(self, channels: int, style: int):
-        super().__init__()
-        self.norm = nn.BatchNorm2d(channels, eps=1e-5, affine=False)
-        self.style = nn.Linear(style, 2 * channels)
-        nn.init.normal_(self.style.weight, 0.0, 0.02)
-        nn.init.zeros_(self.style.bias)
-
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        scale, shift = self.style(style)[:, :, None, None].chunk(2, 1)
-        modulated: Tensor = torch.addcmul(shift, self.norm(x), 1 + scale)
-        return modulated
 
 
 class JoinLabel(nn.Module):
