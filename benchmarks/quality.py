@@ -26,8 +26,8 @@ from torch import Tensor
 
 import gansmith
 from benchmarks import record
-from benchmarks.referee import Referee, open_data, own_size
-from gansmith.data import Dataset, prepare
+from benchmarks.referee import Referee, own_size
+from gansmith.data import Dataset, open_source, prepare
 from gansmith.generate import Model, load
 from gansmith.imaging import grid, png_bytes
 from gansmith.metrics.distances import density_coverage, precision_recall
@@ -98,13 +98,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pictures", type=Path, help="a folder for a sheet of each run")
     parser.add_argument("--name", help="of the record")
     options = parser.parse_args(arguments)
-    source = open_data(options.source, options.data_dir)
+    source = open_source(options.source, data_dir=options.data_dir)
     real, space, side = own_size(source)
     labels = len(real.classes or ())
     result: dict[str, Any] = {"space": f"{space.name} {space.weights}"}
     test = None
     if options.cas:
-        held = open_data(options.test or f"{options.source}:test", options.data_dir)
+        held = open_source(options.test or f"{options.source}:test", data_dir=options.data_dir)
         test = prepare(held, height=side[0], width=side[1])
         assert real.labels is not None
         result["cas_of_real"] = accuracy_of(real.values, real.labels, test)

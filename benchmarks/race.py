@@ -24,10 +24,10 @@ from torch import Tensor, nn
 
 import gansmith
 from benchmarks import record
-from benchmarks.referee import MADE, Referee, open_data, own_size
+from benchmarks.referee import MADE, Referee, own_size
 from gansmith import recipes
 from gansmith.config import DataSpec, merge
-from gansmith.data import prepare
+from gansmith.data import open_source, prepare
 from gansmith.generate import load
 from gansmith.metrics.evaluation import as_tensor
 from gansmith.models import build_networks
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--budgets", default="6,12,30,60,150,300")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    source = open_data("mnist", options.data_dir)
+    source = open_source("mnist", data_dir=options.data_dir)
     small, space, side = own_size(source)
     large = prepare(source, height=64, width=64)
     for_small, for_large = Referee(small, space, side), Referee(large, space, side)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gansmith.data import Dataset, Source, open_source, prepare
+from gansmith.data import Dataset, Source, prepare
 from gansmith.metrics.classifier import classifier_space
 from gansmith.metrics.distances import fid
 from gansmith.metrics.evaluation import split
@@ -48,10 +46,6 @@ class Referee:
 
     def fid(self, pictures: Tensor) -> float:
         return fid(self.features(pictures), self.reference)
-
-
-def open_data(source: str, data_dir: Path | None) -> Source:
-    return open_source(source, data_dir=data_dir)
 
 
 def own_size(source: Source) -> tuple[Dataset, FeatureSpace, tuple[int, int]]:

@@ -32,8 +32,8 @@ FLOORS = [
     {"judge", "metrics.evaluation", "metrics.usefulness"},
     {"observe", "summary", "samples", "report", "progress"},
     {"loop", "synthetic"},
-    {"api", "assess"},
-    {"dry_run"},
+    {"api"},
+    {"dry_run", "assess"},
     {"cli", ""},  # "" is the package itself
     {"__main__"},
 ]

@@ -100,7 +100,7 @@ def plan(
         raise GansmithError(_nothing_to_train_on(run))
     else:
         config, opened = _new_config(str(source), recipe, settings, watcher)
-    dataset = _prepare(opened, config, counting)
+    dataset = prepare_for(opened, config, counting)
     if dataset.skipped:
         watcher.say(
             f"skipped {len(dataset.skipped)} that can't be read, such as "
@@ -215,7 +215,8 @@ def _open(config: Config) -> Source:
     return open_source(config.source, data_dir=Path(config.data_dir) if config.data_dir else None)
 
 
-def _prepare(source: Source, config: Config, counting: Counting | None) -> Dataset:
+def prepare_for(source: Source, config: Config, counting: Counting | None = None) -> Dataset:
+    """The source's examples as a run of this config sees them."""
     return prepare(
         source,
         height=config.height,

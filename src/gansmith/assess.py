@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gansmith.api import prepare_for
 from gansmith.checkpoint import write_atomically
-from gansmith.data import DOWNLOADS, Dataset, open_source, prepare
-from gansmith.data.prepare import Channels
+from gansmith.config import merge
+from gansmith.data import DOWNLOADS, Dataset, open_source
 from gansmith.errors import GansmithError
 from gansmith.generate import Model, load
 from gansmith.metrics import evaluation
@@ -26,6 +27,7 @@ from gansmith.report import write_report
 from gansmith.run import RunFolder, clear_errors
 
 Say = Callable[[str], None]
+CHANNELS = {1: "grey", 3: "colour", 4: "alpha"}
 SPACES = ("auto", "classifier", "inception", "random")
 AGAIN = "make room or permission, and run it again: the same seed gives the same figures"
 
@@ -247,15 +249,8 @@ def _real(model: Model, data: str | Path | None, data_dir: str | Path | None, sa
         hint = "\nIf the data moved, name their place with --data" if data is None else ""
         raise GansmithError(f"{error}{hint}") from None
     say(f"reading {named}")
-    kinds: dict[int, Channels] = {1: "grey", 3: "colour", 4: "alpha"}
-    height, width = spec.shape[1:] if spec.kind == "pictures" else (None, None)
-    return prepare(
-        source,
-        height=height,
-        width=width,
-        fit=config.data.fit,
-        channels=kinds[spec.shape[0]] if spec.kind == "pictures" else "auto",
-        background=config.data.background,
-        max_skipped=config.data.max_skipped,
-        memory_gb=config.data.memory_gb,
-    )
+    if spec.kind == "pictures":
+        channels, height, width = spec.shape
+        shape = {"size": f"{width}x{height}", "data": {"channels": CHANNELS[channels]}}
+        config = merge(config, shape)
+    return prepare_for(source, config)

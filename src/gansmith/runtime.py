@@ -96,6 +96,8 @@ class Draw(IntEnum):
     SHEET = 4  # the latents of the sample sheets
     SCORE = 5  # the latents that are compared with real examples
     GENERATE = 6  # what a finished generator is asked for
+    CLASSIFIER = 7  # the training of the classifiers that generators are judged by
+    USEFULNESS = 8  # which real examples those learn from, and in what order
 
 
 def derive_seed(seed: int, *path: int) -> int:

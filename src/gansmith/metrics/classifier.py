@@ -29,7 +29,7 @@ from gansmith.ema import EMA
 from gansmith.errors import GansmithError
 from gansmith.metrics.convnet import ConvNet, new_network
 from gansmith.metrics.features import AREA, FeatureSpace, evaluating, to_floats, weights_hash
-from gansmith.runtime import derive_seed
+from gansmith.runtime import Draw, derive_seed
 
 Say = Callable[[str], None]
 # Raise it whenever the same data would give another classifier than before.
@@ -43,7 +43,6 @@ BATCH = 128
 # How many pictures a data set's classifier is shown (grey, colour), and how often one at most.
 SHOWN, MOST_EPOCHS = (180_000, 320_000), 60
 MOST_HELD_OUT = 5000
-STREAM = 7  # this module's random numbers, beside those of `runtime.Draw`
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,7 @@ def train(
     Nesterov's momentum under a learning rate that rises and falls linearly to zero (Smith & Topin
     2018), smoothed labels (Szegedy et al. 2016, §7), and an average of the last weights.
     """
-    with _own_randomness(derive_seed(seed, STREAM)), torch.enable_grad():
+    with _own_randomness(derive_seed(seed, Draw.CLASSIFIER)), torch.enable_grad():
         network = new_network(channels, classes).to(device).train()
         optimizer = torch.optim.SGD(_groups(network), lr=PEAK_LR, momentum=MOMENTUM, nesterov=True)
         average = EMA(network, math.inf, 1)
@@ -216,7 +215,7 @@ def _fit_on(
     """A classifier, its accuracy on pictures it never saw, and how many those were."""
     count, channels = len(labels), int(dataset.values.shape[1])
     held_out = min(max(count // 20, 100), count // 5, MOST_HELD_OUT)
-    places = torch.from_numpy(order(count, derive_seed(seed, STREAM, 1), 0, count))
+    places = torch.from_numpy(order(count, derive_seed(seed, Draw.CLASSIFIER, 1), 0, count))
     learned, unseen = places[held_out:], places[:held_out]
     shown = min(SHOWN[channels > 1], MOST_EPOCHS * len(learned))
     trained = train(

@@ -181,10 +181,7 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _labels_of(real: Dataset, rows: Tensor, model: Model) -> list[str] | None:
-    """The labels to ask for: those of the held real examples, so that classes weigh the same.
-
-    By name: a number could be taken for the name of another class.
-    """
+    """The labels to ask for: those of the held real examples, so that classes weigh the same."""
     names = model.spec.classes
     if not names:
         return None

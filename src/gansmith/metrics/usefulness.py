@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gansmith.data import order
 from gansmith.errors import GansmithError
-from gansmith.metrics.classifier import Batches, Say, batches_of, check_labelled, train
+from gansmith.metrics.classifier import Batches, Say, batches_of, check_labelled, fit, train
 from gansmith.metrics.gain import (
     ALONE,
     AUGMENTED,
@@ -28,7 +28,7 @@ from gansmith.metrics.gain import (
     Worth,
     verdict_on,
 )
-from gansmith.runtime import derive_seed
+from gansmith.runtime import Draw, derive_seed
 
 __all__ = [
     "ALONE",
@@ -46,7 +46,6 @@ __all__ = [
 
 SIZES: tuple[int | None, ...] = (100, 300, 1000, None)
 STEPS, BATCH = 400, 64
-STREAM = 8  # this module's random numbers, beside those of `runtime.Draw`
 
 
 def worth(
@@ -129,9 +128,7 @@ def cas(
 ) -> float:
     """Classification accuracy score: learn from synthetic, test on real (Ravuri & Vinyals 2019)."""
     check_labelled(test, test_labels, classes)
-    check_labelled(synthetic, labels, classes)
-    feed = batches_of(synthetic, labels, batch_size, seed)
-    trained = train(feed, int(synthetic.shape[1]), classes, steps=steps, seed=seed)
+    trained = fit(synthetic, labels, classes, steps=steps, batch_size=batch_size, seed=seed)
     return trained.accuracy(test, test_labels)
 
 
@@ -172,7 +169,7 @@ class _Trial:
     say: Say | None
 
     def seed_of(self, number: int) -> int:
-        return derive_seed(self.seed, STREAM, number)
+        return derive_seed(self.seed, Draw.USEFULNESS, number)
 
     def run(
         self,
