@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import kill, quality, race, sampling, step_time, toys
+from benchmarks import kill, plot, quality, race, sampling, step_time, toys
 
 ALL = {
     "kill": kill.main,
@@ -12,6 +12,7 @@ ALL = {
     "toys": toys.main,
     "sampling": sampling.main,
     "race": race.main,
+    "plot": plot.main,
     "quality": quality.main,
 }
 # `few` needs to be told which pictures: python -m benchmarks.few --source FOLDER

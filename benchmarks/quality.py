@@ -55,6 +55,7 @@ def measure(model: Model, referee: Referee, labels: int) -> dict[str, Any]:
         balance = torch.bincount(read, minlength=labels).min().item() / referee.count
     return {
         "fid": round(value, 4),
+        "floor": round(referee.floor, 4),
         "times_floor": round(value / referee.floor, 2),
         "precision": round(pr.precision, 4),
         "recall": round(pr.recall, 4),
@@ -93,7 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--recipe", default="fast")
     parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--cas", action="store_true")
     parser.add_argument("--pictures", type=Path, help="a folder for a sheet of each run")
     parser.add_argument("--name", help="of the record")
@@ -110,42 +112,60 @@ def main(arguments: list[str] | None = None) -> None:
         result["cas_of_real"] = accuracy_of(real.values, real.labels, test)
         print("real", result["cas_of_real"], flush=True)
     for recipe in options.recipe.split(","):
-        runs = []
-        for seed in range(options.seeds):
-            with tempfile.TemporaryDirectory() as folder:
-                done = gansmith.train(
-                    options.source,
-                    recipe=recipe,
-                    out=Path(folder) / "run",
-                    data_dir=None if options.data_dir is None else str(options.data_dir),
-                    minutes=options.minutes,
-                    seed=seed,
-                )
-                model, share = load(done.run), evaluation_share(done)
+        runs: list[dict[str, Any]] = []
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
+            model, facts = trained(options, recipe, seed)
             height, width = model.spec.shape[1:]
             referee = Referee(prepare(source, height=height, width=width), space, side)
-            found = measure(model, referee, labels)
-            found |= {"images": done.images, "floor": round(referee.floor, 4)}
-            found["evaluation_share_of_time"] = share
+            found = {"seed": seed, **measure(model, referee, labels), **facts}
             if test is not None and model.spec.classes:
                 found["cas"] = score(model, referee, len(real), test)
             if options.pictures:
-                options.pictures.mkdir(parents=True, exist_ok=True)
-                sheet = model.generate(100, seed=3, labels=classes_of(model)).images
-                path = options.pictures / f"{recipe}-{seed}.png"
-                path.write_bytes(png_bytes(grid(sheet, 10)))
+                draw(model, options.pictures / f"{recipe}-{seed}.png")
             runs.append(found)
-            print(recipe, seed, found, flush=True)
-        result[recipe] = {
-            "median_times_floor": statistics.median(r["times_floor"] for r in runs),
-            "worst_times_floor": max(r["times_floor"] for r in runs),
-            "collapsed": sum(bool(r["collapsed"]) for r in runs),
-            "runs": runs,
+            print(recipe, found, flush=True)
+            result[recipe] = summary(runs)
+            keep(options, result)
+
+
+def trained(options: argparse.Namespace, recipe: str, seed: int) -> tuple[Model, dict[str, Any]]:
+    """The generator of a whole run, and what is worth knowing of that run."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = gansmith.train(
+            options.source,
+            recipe=recipe,
+            out=Path(folder) / "run",
+            data_dir=None if options.data_dir is None else str(options.data_dir),
+            minutes=options.minutes,
+            seed=seed,
+        )
+        return load(done.run), {
+            "images": done.images,
+            "evaluation_share_of_time": evaluation_share(done),
         }
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "median_times_floor": statistics.median(r["times_floor"] for r in runs),
+        "worst_times_floor": max(r["times_floor"] for r in runs),
+        "collapsed": sum(bool(r["collapsed"]) for r in runs),
+        "runs": runs,
+    }
+
+
+def draw(model: Model, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet = model.generate(100, seed=3, labels=classes_of(model)).images
+    path.write_bytes(png_bytes(grid(sheet, 10)))
+
+
+def keep(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Write the record so far: hours of measuring must not hang on the last minute."""
     stem = Path(options.source).stem
     name = options.name or f"quality-{stem}-{options.minutes:g}min"
     config = {k: str(v) for k, v in vars(options).items() if k not in ("data_dir", "pictures")}
-    print(record.write(name, config | {"source": stem, "test": ""}, result))
+    record.write(name, config | {"source": stem, "test": ""}, result)
 
 
 if __name__ == "__main__":

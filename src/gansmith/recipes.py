@@ -110,8 +110,9 @@ def fast() -> Config:
     """The default for pictures of any size to 256×256: minutes on two cores; uses labels if any.
 
     What it does otherwise than a textbook's DCGAN, each tried in docs/log.md: the data's own size;
-    25 times the learning rate, falling to nothing at the end; small batches, so more steps; real
-    pictures under wrong labels as fakes while the classes are learnt; R1; averaged weights.
+    25 times the learning rate (half of that for D), falling to nothing over most of the run; small
+    batches, so more steps; real pictures under wrong labels as fakes while the classes are learnt;
+    R1; averaged weights.
     """
     return Config(
         recipe="fast",
@@ -127,7 +128,8 @@ def fast() -> Config:
         penalty_every=8,
         batch_size=32,
         lr=5e-3,
-        lr_decay=0.25,
+        d_lr=2.5e-3,
+        lr_decay=0.75,
         beta2=0.99,
         minutes=5,
         samples=80,

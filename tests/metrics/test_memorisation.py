@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from gansmith.metrics.memorisation import (
+    GAP,
     Pair,
     audit,
     chance_of,
@@ -216,19 +217,31 @@ def test_what_can_not_be_compared_is_refused() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_pairs_lie_side_by_side(channels: int) -> None:
-    made = torch.full((5, channels, 6, 8), 10, dtype=torch.uint8)
-    train = torch.full((5, channels, 6, 8), 200, dtype=torch.uint8)
+@pytest.mark.parametrize(("size", "times"), [((6, 8), 8), ((100, 60), 1), ((28, 28), 2)])
+def test_pairs_lie_side_by_side(channels: int, size: tuple[int, int], times: int) -> None:
+    made = torch.full((5, channels, *size), 10, dtype=torch.uint8)
+    train = torch.full((5, channels, *size), 200, dtype=torch.uint8)
     sheet = np.array(pairs_picture(made, train))
-    assert sheet.shape[:2] == (3 * (6 + 4) + 4, 2 * (16 + 4) + 4)  # five pairs, two in a row
-    for top, left in ((4, 4), (4, 24), (14, 4), (14, 24), (24, 4)):
-        assert (sheet[top : top + 6, left : left + 8] == 10).all()
-        assert (sheet[top : top + 6, left + 8 : left + 16] == 200).all()
-    assert (sheet[24:, 24:] == 255).all()
+    height, width = (times * side for side in size)
+    down, across = height + GAP, 2 * width + GAP
+    # Five pairs, two in a row.
+    assert sheet.shape[:2] == (3 * down + GAP, 2 * across + GAP)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0)):
+        pair = sheet[GAP + row * down :, GAP + column * across :][:height, : 2 * width]
+        assert (pair[:, :width] == 10).all()
+        assert (pair[:, width:] == 200).all()
+    assert (sheet[GAP + 2 * down :, GAP + across :] == 255).all()
+
+
+def test_every_class_shows_its_nearest_pair_before_any_shows_two() -> None:
+    train, held_out = torch.zeros(1, 1), torch.ones(3, 1)
+    made = torch.tensor([[0.1], [0.2], [0.3], [5.0], [6.0], [9.0]])
+    found = audit(train, held_out, made, closest=5, classes=torch.tensor([0, 0, 0, 1, 1, 2]))
+    assert [pair.made for pair in found.closest] == [0, 3, 5, 1, 4]
 
 
 def test_the_closest_pairs_are_written(tmp_path: Path) -> None:
-    pictures = torch.arange(40, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 4, 4)
+    pictures = torch.arange(40, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 64, 64)
     made, train = pictures[:20], pictures[20:]
     features = draws(20, 1)
     found = audit(features, draws(20, 2), features.flip(0), closest=2)
@@ -236,8 +249,8 @@ def test_the_closest_pairs_are_written(tmp_path: Path) -> None:
     sheet = np.array(Image.open(tmp_path / "pairs.png"))
     first = found.closest[0]
     assert first.train == 19 - first.made
-    assert sheet[4, 4] == first.made
-    assert sheet[4, 8] == 20 + first.train
+    assert sheet[GAP, GAP] == first.made
+    assert sheet[GAP, GAP + 64] == 20 + first.train
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.png"]
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from gansmith.errors import GansmithError
 from gansmith.models import Networks, build_networks, draw_latent
-from gansmith.models.compact import MADE_FROM, SEEN_TO, Halve, sides, widths
+from gansmith.models.compact import MADE_FROM, SEEN_TO, Halve, Unfold, sides, widths
 from gansmith.objectives import discriminator_losses, generator_losses
 from tests.builders import CPU, config, pictures
 
@@ -129,7 +129,7 @@ def test_parameters_are_as_many_as_the_formula_says(
         label + inputs * wide[0] * base + 2 * sum(wide) + between + last
     )
     wide, base = shape_of(size, SEEN_TO, f)
-    convolutions = sum(16 * a * b for a, b in pairwise([*wide, channels]))
+    convolutions = sum(16 * a * b for a, b in pairwise(wide)) + 9 * 4 * channels * f
     # The first layer sees pictures: a bias and no norm; the last is the logit and the projection.
     projection = 3 * wide[0] if classes else 0
     assert parameters(networks.discriminator) == (
@@ -182,14 +182,36 @@ def test_the_discriminator_hears_labels_once_it_has_learnt_what_they_mean() -> N
 
 
 @pytest.mark.parametrize("size", [(7, 5), (8, 6), (5, 8)])
-def test_halving_an_odd_side_repeats_its_edge(size: tuple[int, int]) -> None:
+def test_halving_sees_every_pixel_and_zeros_around(size: tuple[int, int]) -> None:
     layer = Halve(2, 3, bias=True)
     x = torch.randn(2, 2, *size)
-    rows, columns = ([*range(n), *([n - 1] if n % 2 else [])] for n in size)
-    even = x[:, :, rows][:, :, :, columns]
-    expected = nn.functional.conv2d(even, layer.weight, layer.bias, 2, 1)
+    surrounded = nn.functional.pad(x, (2, 4, 2, 4))
+    made = layer(x)
+    assert made.shape[2:] == tuple(-(-n // 2) for n in size)
+    for row in range(made.shape[2]):
+        for column in range(made.shape[3]):
+            # A window starts one pixel before its square, or two where the side is odd.
+            top, left = (
+                2 + 2 * place - 1 - side % 2
+                for place, side in zip((row, column), size, strict=True)
+            )
+            window = surrounded[:, :, top : top + 4, left : left + 4]
+            expected = torch.einsum("ncij,ocij->no", window, layer.weight) + layer.bias
+            torch.testing.assert_close(made[:, :, row, column], expected)
+
+
+def test_unfolding_is_a_convolution_6x6_with_stride_2() -> None:
+    layer, x = Unfold(3, 5), torch.randn(2, 3, 8, 12)
+    weight = nn.functional.pixel_shuffle(layer.weight, 2)
+    expected = nn.functional.conv2d(x, weight, layer.bias, 2, 2)
     torch.testing.assert_close(layer(x), expected)
-    assert layer(x).shape[2:] == tuple(-(-n // 2) for n in size)
+
+
+@pytest.mark.parametrize("size", [(7, 5), (8, 7), (5, 8)])
+def test_unfolding_an_odd_side_repeats_its_edge(size: tuple[int, int]) -> None:
+    layer, x = Unfold(2, 3), torch.randn(2, 2, *size)
+    rows, columns = ([*range(n), *([n - 1] if n % 2 else [])] for n in size)
+    torch.testing.assert_close(layer(x), layer(x[:, :, rows][:, :, :, columns]))
 
 
 def test_bf16_runs_through_both() -> None:

@@ -33,7 +33,7 @@ from gansmith.runtime import Draw, derive_seed
 
 Say = Callable[[str], None]
 # Raise it whenever the same data would give another classifier than before.
-CLASSIFIER_VERSION = 2
+CLASSIFIER_VERSION = 3
 # From a step to a batch: uint8 (n, C, H, W) and labels int64 (n,).
 Batches = Callable[[int], tuple[Tensor, Tensor]]
 

@@ -23,6 +23,7 @@ from gansmith.runtime import Draw, derive_seed
 LEAST = 16  # examples on each side, below which no figure means anything
 NEIGHBOURS_MOST = 10_000  # examples a side for the figures that compare all with all
 PIXELS_MOST = 5_000  # for memorisation's generated examples
+CLOSEST = 20  # pairs to look at
 
 
 @dataclass(frozen=True)
@@ -156,10 +157,12 @@ def memorised(
     `held_out` are real pictures (L, C, H, W) that it never saw; without any, every training example
     is compared with the others. Returns the audit, and the generated pictures it speaks of.
     """
-    pictures = as_tensor(model.generate(n, seed=seed))
+    samples = model.generate(n, seed=seed)
+    pictures = as_tensor(samples)
+    classes = None if samples.labels is None else torch.from_numpy(samples.labels)
     known, made = space.embed(train.values).features, space.embed(pictures).features
     unseen = None if held_out is None else space.embed(held_out).features
-    return audit(known, unseen, made), pictures
+    return audit(known, unseen, made, closest=CLOSEST, classes=classes), pictures
 
 
 def as_tensor(samples: Samples) -> Tensor:

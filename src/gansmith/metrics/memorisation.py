@@ -17,6 +17,7 @@ from gansmith.metrics.neighbours import nearest, require_features
 
 ALPHA = 0.01  # a chance result this rare is taken for no chance
 MOST_BESIDE = 5_000  # training examples that stand in for held-out ones
+SHOWN, GAP = 64, 8  # pixels of a picture in the sheet of pairs, and between pairs
 FEW = 100  # held-out examples, below which the verdict says what it can't see
 
 
@@ -46,7 +47,7 @@ class Memorisation:
     near_p: float  # how often fresh real examples would show as many near duplicates, or more
     z: float  # below nought: generated examples are nearer than held-out ones
     p: float  # how often fresh real examples would be as near or nearer
-    closest: tuple[Pair, ...]  # the nearest pairs, nearest first
+    closest: tuple[Pair, ...]  # the nearest pairs: every class's nearest first, then the next
 
     @property
     def ratio(self) -> float:
@@ -107,7 +108,12 @@ class Memorisation:
 
 
 def audit(
-    train: Tensor, held_out: Tensor | None, made: Tensor, near: float = 0.01, closest: int = 16
+    train: Tensor,
+    held_out: Tensor | None,
+    made: Tensor,
+    near: float = 0.01,
+    closest: int = 16,
+    classes: Tensor | None = None,
 ) -> Memorisation:
     """Compare features of generated examples `made` (M, D) with real ones that training never saw.
 
@@ -119,6 +125,9 @@ def audit(
     Without `held_out` training examples' distances to the nearest other one stand in, of at most
     `MOST_BESIDE` drawn ones. Those depend on each other, so that chance alone goes below `ALPHA` a
     few times as often.
+
+    `classes` (M,) of the generated examples decide which pairs are worth looking at: without them
+    all would be of the class that lies densest (ones, among digits).
     """
     drawn = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
     train = train[drawn]
@@ -144,12 +153,20 @@ def audit(
         near_p=chance_of(below, len(made), unseen_below, len(unseen)),
         z=z,
         p=0.5 * math.erfc(-z / math.sqrt(2)),
-        closest=_closest(distances, drawn[places], float(unseen.quantile(0.5)), closest),
+        closest=_closest(distances, drawn[places], float(unseen.quantile(0.5)), closest, classes),
     )
 
 
-def _closest(distances: Tensor, neighbours: Tensor, unit: float, count: int) -> tuple[Pair, ...]:
-    order = distances.argsort(stable=True)[:count].tolist()
+def _closest(
+    distances: Tensor, neighbours: Tensor, unit: float, count: int, classes: Tensor | None
+) -> tuple[Pair, ...]:
+    by_distance = distances.argsort(stable=True)
+    groups = torch.zeros_like(by_distance) if classes is None else classes[by_distance]
+    rank = torch.empty_like(by_distance)  # within its class, nearest first
+    for group in set(groups.tolist()):
+        members = groups == group
+        rank[members] = torch.arange(int(members.sum()))
+    order = by_distance[rank.argsort(stable=True)][:count].tolist()
     return tuple(
         Pair(i, int(neighbours[i]), float(distances[i]), _ratio(float(distances[i]), unit))
         for i in order
@@ -200,15 +217,18 @@ def _log_choose(n: Tensor, k: Tensor) -> Tensor:
 def pairs_picture(made: Tensor, train: Tensor) -> Image.Image:
     """A sheet of pairs, generated on the left, its training neighbour on the right.
 
-    Both are uint8 (K, C, H, W), the k-th of one beside the k-th of the other.
+    Both are uint8 (K, C, H, W), the k-th of one beside the k-th of the other. Small ones are shown
+    several times as large, to about `SHOWN` pixels.
     """
     if made.shape != train.shape or made.dim() != 4 or not len(made):
         raise ValueError(
             f"expected as many pictures of one shape, got {tuple(made.shape)}, {tuple(train.shape)}"
         )
+    times = max(1, round(SHOWN / max(made.shape[2:])))
     pairs: np.ndarray = torch.cat([made, train], 3).permute(0, 2, 3, 1).cpu().numpy()
+    pairs = pairs.repeat(times, 1).repeat(times, 2)
     # A pair is twice as wide as it is high: half as many columns as rows make a square.
-    return grid(pairs, columns=max(1, math.ceil(math.sqrt(len(pairs) / 2))), gap=4)
+    return grid(pairs, columns=max(1, math.ceil(math.sqrt(len(pairs) / 2))), gap=GAP)
 
 
 def write_pairs(path: Path, found: Memorisation, made: Tensor, train: Tensor) -> None:

@@ -1,9 +1,9 @@
 """The fast default: small networks that spend their arithmetic on what a picture needs most.
 
 A DCGAN for any size from 8 pixels: sides halve, rounding up. 28×28 is made from 7×7 by way of 14×14,
-and looked at down to 4×4. The generator's last layer computes four pixels at half size in place of
-a transposed convolution onto few channels, which processors are slow at. See docs/log.md for what
-was tried.
+and looked at down to 4×4. The generator's last layer computes four pixels at half size, and the
+discriminator's first reads four, in place of convolutions at full size with few channels on one
+side, which processors are slow at. See docs/log.md for what was tried.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Discriminator(nn.Module):
             layer
             for index, (a, b) in enumerate(pairwise(filters))
             for layer in (
-                Halve(a, b, bias=index == 0 or not normal),
+                Halve(a, b, bias=not normal) if index else Unfold(a, b),
                 batch_norm(b, config.bn_scale) if normal and index else None,
                 nn.LeakyReLU(0.2, inplace=True),
                 nn.Dropout2d(config.dropout) if config.dropout else None,
@@ -95,22 +95,36 @@ class Discriminator(nn.Module):
         self.projection = Projection(spec.class_count, filters[-1])
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        features = self.layers(pictures.contiguous(memory_format=torch.channels_last))
+        features = self.layers(pictures)
         logits: Tensor = self.logit(features).flatten() + self.projection(features, labels)
         return logits
 
 
-class Halve(nn.Conv2d):
-    """Convolution 4×4 to half the size; an odd side is first made even."""
+class Unfold(nn.Conv2d):
+    """To half the size: each 2×2 square's pixels as channels, then a convolution 3×3."""
 
-    def __init__(self, inputs: int, outputs: int, bias: bool):
-        super().__init__(inputs, outputs, 4, 2, 1, bias=bias)
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__(4 * inputs, outputs, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         if height % 2 or width % 2:
             x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
-        return super().forward(x)
+        squares = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
+        return super().forward(squares)
+
+
+class Halve(nn.Conv2d):
+    """Convolution 4×4 to half the size, rounded up."""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool):
+        super().__init__(inputs, outputs, 4, 2, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        # Of an odd side both borders are two pixels wide, which saves making it even first.
+        padding = (1 + height % 2, 1 + width % 2)
+        return F.conv2d(x, self.weight, self.bias, 2, padding)
 
 
 def _norm(channels: int, config: Config) -> nn.Module:
