@@ -113,8 +113,8 @@ def test_the_hash_is_of_the_safetensors_bytes_and_not_of_the_order() -> None:
 
 def test_random_weights_are_the_same_on_every_machine() -> None:
     # Written down once; a machine or version that gives another hash breaks every comparison.
-    assert random_space(1).weights == "5f84bc6f69858222"
-    assert random_space(3).weights == "110da6d4419ee0c0"
+    assert random_space(1).weights == "4ef5c1ee3788add3"
+    assert random_space(3).weights == "509a6326ab8d254b"
     assert random_space(3, seed=1).weights != random_space(3).weights
 
 
@@ -172,3 +172,10 @@ def test_the_colour_of_what_is_transparent_does_not_matter() -> None:
     a[:, 3], b[:, 3] = 255, 255
     assert torch.allclose(to_floats(a)[:, :3], to_floats(a[:, :3]))
     assert not torch.equal(space.embed(a).features, space.embed(b).features)
+
+
+def test_random_features_of_pictures_are_of_about_unit_size() -> None:
+    """So that KID's kernel (x·y/D + 1)³ sees more than means."""
+    digits = prepare(open_source("digits"), height=None, width=None).values[:300]
+    features = random_space(1).embed(digits).features
+    assert 0.3 < float((features**2).mean()) < 5

@@ -94,6 +94,9 @@ class RandomFeatures(nn.Module):
     """
 
     WIDTHS = (24, 32, 48)
+    # Of all features: it brings their mean square on faces, objects and digits to 0.5 to 3, about
+    # the standard network's. With smaller ones KID's kernel sees nothing but means.
+    SCALE = 4.0
     DIMENSIONS = 2 * sum(WIDTHS) + 4 * WIDTHS[-1]
 
     def __init__(self, channels: int, seed: int = 0):
@@ -110,6 +113,8 @@ class RandomFeatures(nn.Module):
         for number, stage in enumerate(self.stages):
             weight = stage.get_parameter("weight")
             weight.requires_grad_(False).copy_(_he_uniform(tuple(weight.shape), seed, number))
+        # No stage has a bias, and the leaky ReLU keeps proportions: what scales one scales them all.
+        self.stages[0].get_parameter("weight").mul_(self.SCALE)
 
     def forward(self, pictures: Tensor) -> Tensor:
         x = to_floats(pictures)

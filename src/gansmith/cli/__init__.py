@@ -1,0 +1,38 @@
+"""The commands, thin: parse, call, print."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from gansmith.cli.judging import compare, evaluate, worth
+from gansmith.cli.listing import data, recipes, report
+from gansmith.cli.making import dataset, generate
+from gansmith.cli.training import inspect, train
+from gansmith.errors import GansmithError
+
+app = typer.Typer(
+    name="gansmith",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Train a GAN on what you have, and get something checked and usable.\n\n"
+    "Start with `gansmith train digits`: it needs no download and no GPU.",
+)
+
+# In the order in which a person needs them.
+for command in (train, inspect, generate, evaluate, worth, compare, dataset, report, recipes, data):
+    app.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command. A GansmithError is one sentence and status 2, never a traceback."""
+    try:
+        app(arguments)
+    except GansmithError as error:
+        Console(stderr=True, highlight=False).print(
+            f"gansmith: {error}", markup=False, soft_wrap=True
+        )
+        sys.exit(2)

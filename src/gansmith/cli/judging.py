@@ -1,0 +1,147 @@
+"""`evaluate`, `worth` and `compare`: what a trained generator is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gansmith.cli.common import DataDir, Device, RunArgument, print_table, quietly, say
+from gansmith.errors import GansmithError
+
+
+def evaluate(
+    run: RunArgument,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Real examples to compare with [default: those it was trained on]."),
+    ] = None,
+    space: Annotated[
+        str,
+        typer.Option(
+            help="What pictures are compared by: `classifier` (trained on the run's labels), "
+            "`inception` (the standard one), `random`, or `auto`."
+        ),
+    ] = "auto",
+    n: Annotated[int, typer.Option("-n", help="How many to generate.", min=1)] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of what is generated and drawn.", min=0)] = 0,
+    held_out: Annotated[
+        str | None,
+        typer.Option(help="Real examples that training never saw [default: the test split]."),
+    ] = None,
+    infinity: Annotated[
+        bool, typer.Option("--infinity", help="Also FID∞, without the bias of a finite sample.")
+    ] = False,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+) -> None:
+    """Measure a generator against real data: FID, KID, precision, recall, classes, copies.
+
+    Beside each figure stands the floor: the same between two disjoint sets of real examples.
+
+    - `gansmith evaluate RUN`
+    - `gansmith evaluate RUN --space inception -n 10000`
+    """
+    from gansmith.assess import evaluate as measure
+
+    found = measure(
+        run,
+        data,
+        space=space,
+        held_out=held_out,
+        data_dir=data_dir,
+        n=n,
+        seed=seed,
+        infinity=infinity,
+        device=device,
+        say=quietly,
+    )
+    say(f"{run}, step {found.step:,}: {found.protocol}\n")
+    print_table(("figure", "generated", "floor: real", ""), found.rows())
+    say(*(f"\n{remark}" for remark in found.remarks()))
+    say(f"\n{run / 'evaluation.json'}   these figures")
+    pairs = run / "closest-pairs.png"
+    if pairs.exists():
+        say(f"{pairs}   generated, and the nearest trained on")
+
+
+def worth(
+    run: RunArgument,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Labelled real examples to learn from [default: those it was trained on]."
+        ),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(help="Labelled real examples to be tested on [default: the test split]."),
+    ] = None,
+    sizes: Annotated[
+        str, typer.Option(help="How many real examples to learn from, each in turn.")
+    ] = "100,300,1000,all",
+    n: Annotated[
+        int | None,
+        typer.Option("-n", help="How many to generate [default: as many as real].", min=1),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Repetitions of each training.", min=2)] = 3,
+    steps: Annotated[
+        int | None, typer.Option(help="Of each training; the same for all.", min=1)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 0,
+    data_dir: DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures there, as JSON.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Is a classifier better for the synthetic data? Trains many, with and without, and says.
+
+    - `gansmith worth RUN`
+    - `gansmith worth RUN --data mnist --sizes 100,all --seeds 5`
+    """
+    from gansmith.assess import worth as measure
+
+    found = measure(
+        run,
+        data,
+        test=test,
+        data_dir=data_dir,
+        n=n,
+        sizes=_sizes(sizes),
+        seeds=seeds,
+        steps=steps,
+        seed=seed,
+        device=device,
+        say=quietly,
+    )
+    say(*found.lines())
+    if out is not None:
+        from gansmith.checkpoint import write_atomically
+        from gansmith.run import clear_errors
+
+        with clear_errors(out):
+            write_atomically(out, found.to_json().encode())
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Runs that were evaluated.")],
+) -> None:
+    """Put the figures of several runs side by side, if they were measured alike.
+
+    - `gansmith compare runs/a runs/b`
+    """
+    from gansmith.metrics.protocol import compare as side_by_side
+    from gansmith.metrics.protocol import read_evaluation
+
+    found = [read_evaluation(run / "evaluation.json") for run in runs]
+    rows = side_by_side(found)
+    print_table(("figure", *(f"{e.run} @ {e.step:,}" for e in found), "floor: real"), rows)
+    say(f"\n{found[0].protocol}")
+
+
+def _sizes(text: str) -> tuple[int | None, ...]:
+    """``100,all`` → (100, None)."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part == "all" or (part.isdecimal() and int(part) > 0) for part in parts):
+        raise GansmithError(f"--sizes: expected counts such as 100,1000,all, found {text!r}")
+    return tuple(None if part == "all" else int(part) for part in parts)

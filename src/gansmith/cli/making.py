@@ -1,0 +1,85 @@
+"""`generate` and `dataset`: what a trained generator makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gansmith.cli.common import Device, RunArgument, console, say
+
+
+def generate(
+    run: RunArgument,
+    n: Annotated[int, typer.Option("-n", help="How many.", min=0)] = 64,
+    seed: Annotated[int, typer.Option(help="Image i of a seed is always the same.", min=0)] = 0,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Classes to make in turn, by name or number: `3` or `cat,dog`."),
+    ] = None,
+    grid: Annotated[Path | None, typer.Option(help="Write one sheet as a picture.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A folder (one PNG each), or a file: .npz or .parquet."),
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Make new examples with a trained generator.
+
+    - `gansmith generate runs/digits-fast-001 -n 100 --grid more.png`
+    - `gansmith generate RUN -n 60000 --seed 1 --out synthetic.npz`
+    """
+    from gansmith.generate import load
+    from gansmith.samples import write_grid, write_samples
+
+    if grid is None and out is None:
+        grid = Path("generated.png")
+    model = load(run, device)
+    wanted = labels.split(",") if labels else None
+    for path, write in ((grid, write_grid), (out, write_samples)):
+        if path is not None:
+            write(model, path, n, seed, wanted)
+            say(f"{n:,} of seed {seed}: {path}")
+
+
+def dataset(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option(help="A new or empty folder.", show_default=False)],
+    per_class: Annotated[
+        int | None, typer.Option(help="How many of each class, where the generator knows classes.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", help="How many in all, where it does not.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="Picture i of a class and seed is always the same.", min=0)
+    ] = 0,
+    layout: Annotated[
+        str,
+        typer.Option(help="folder (a folder a class), parquet (Hugging Face) or webdataset (tar)."),
+    ] = "folder",
+    device: Device = "auto",
+) -> None:
+    """Write a labelled synthetic data set: as many of each class, with a manifest and a card.
+
+    - `gansmith dataset RUN --per-class 6000 --out synthetic/`
+    - `gansmith dataset RUN --per-class 6000 --layout parquet --out synthetic/`
+    """
+    from rich.progress import Progress
+
+    from gansmith.synthetic import write_dataset
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("pictures")
+        result = write_dataset(
+            run,
+            out,
+            per_class=per_class,
+            n=n,
+            seed=seed,
+            layout=layout,
+            device=device,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    each = f", {per_class:,} of each of {len(result.classes)} classes" if result.classes else ""
+    say(f"{result.count:,} pictures{each}: {result.path}")
+    say(f"  {result.path / 'README.md'}   the card")
