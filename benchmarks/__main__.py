@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import kill, plot, quality, race, sampling, step_time, toys
+from benchmarks import efficiency, kill, plot, quality, race, sampling, step_time, toys
 
 ALL = {
     "kill": kill.main,
@@ -12,10 +12,11 @@ ALL = {
     "toys": toys.main,
     "sampling": sampling.main,
     "race": race.main,
-    "plot": plot.main,
     "quality": quality.main,
+    "efficiency": efficiency.main,
+    "plot": plot.main,
 }
-# `few` needs to be told which pictures: python -m benchmarks.few --source FOLDER
+# `few` needs to be told which pictures (python -m benchmarks.few --source FOLDER), `gpu` needs a GPU.
 
 
 def run(names: list[str]) -> None:

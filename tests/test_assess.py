@@ -17,6 +17,7 @@ from gansmith.config import DataSpec
 from gansmith.data import Dataset
 from gansmith.errors import GansmithError
 from gansmith.metrics.features import FeatureSpace, module_space, random_space
+from gansmith.metrics.memorisation import GAP
 from gansmith.metrics.protocol import read_evaluation
 from gansmith.run import RunFolder
 from tests import builders
@@ -68,7 +69,8 @@ def test_what_is_found_is_kept_in_the_runs_folder(run: Path) -> None:
         1737,
     )
     with Image.open(run / "closest-pairs.png") as sheet:
-        assert sheet.size == (4 + 3 * 20, 4 + 6 * 12)  # 16 pairs
+        # 20 pairs of 8×8, enlarged eight times, four in a row
+        assert sheet.size == (GAP + 4 * (2 * 64 + GAP), GAP + 5 * (64 + GAP))
     assert found.memorisation is not None
     assert found.memorisation["made"] == 60
     assert "No unseen real examples" in found.remarks()[-1]

@@ -109,8 +109,14 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     if sorted(state) not in ([], list(range(len(parameters)))):
         raise ValueError(f"expected moments of {len(parameters)} weights, found {len(state)}")
     for number, values in state.items():
-        if any(v.dim() and v.shape != parameters[number].shape for v in values.values()):
+        parameter = parameters[number]
+        if any(v.dim() and v.shape != parameter.shape for v in values.values()):
             raise ValueError(f"the moments of weight {number} have another shape than it")
+        # Laid out in memory as the weight is: fused Adam goes through both in that order.
+        state[number] = {
+            name: torch.empty_like(parameter, dtype=v.dtype).copy_(v) if v.dim() else v
+            for name, v in values.items()
+        }
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 

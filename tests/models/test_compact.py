@@ -10,7 +10,7 @@ from torch import nn
 
 from gansmith.errors import GansmithError
 from gansmith.models import Networks, build_networks, draw_latent
-from gansmith.models.compact import MADE_FROM, SEEN_TO, Halve, Unfold, sides, widths
+from gansmith.models.compact import MADE_FROM, SEEN_TO, Halve, Squares, sides, widths
 from gansmith.objectives import discriminator_losses, generator_losses
 from tests.builders import CPU, config, pictures
 
@@ -200,18 +200,25 @@ def test_halving_sees_every_pixel_and_zeros_around(size: tuple[int, int]) -> Non
             torch.testing.assert_close(made[:, :, row, column], expected)
 
 
-def test_unfolding_is_a_convolution_6x6_with_stride_2() -> None:
-    layer, x = Unfold(3, 5), torch.randn(2, 3, 8, 12)
+def test_the_first_layer_is_a_convolution_6x6_with_stride_2() -> None:
+    d, x = build(8, 12, 3).discriminator, torch.randn(2, 3, 8, 12)
+    layer = d.layers[0]
     weight = nn.functional.pixel_shuffle(layer.weight, 2)
     expected = nn.functional.conv2d(x, weight, layer.bias, 2, 2)
-    torch.testing.assert_close(layer(x), expected)
+    torch.testing.assert_close(layer(d.squares(x)), expected)
 
 
 @pytest.mark.parametrize("size", [(7, 5), (8, 7), (5, 8)])
-def test_unfolding_an_odd_side_repeats_its_edge(size: tuple[int, int]) -> None:
-    layer, x = Unfold(2, 3), torch.randn(2, 2, *size)
+def test_squares_of_an_odd_side_repeat_its_edge(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 2, *size)
     rows, columns = ([*range(n), *([n - 1] if n % 2 else [])] for n in size)
-    torch.testing.assert_close(layer(x), layer(x[:, :, rows][:, :, :, columns]))
+    found = Squares()(x)
+    assert found.shape == (2, 8, *(-(-n // 2) for n in size))
+    even = x[:, :, rows][:, :, :, columns]
+    for row in (0, 1):
+        for column in (0, 1):
+            corner = even[:, :, row::2, column::2]
+            torch.testing.assert_close(found[:, 2 * row + column :: 4], corner)
 
 
 def test_bf16_runs_through_both() -> None:

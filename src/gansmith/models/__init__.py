@@ -37,16 +37,24 @@ class Networks:
 
 
 def build_generator(config: Config, spec: DataSpec) -> nn.Module:
-    return GENERATORS[config.model](config, spec)
+    return _channels_last(GENERATORS[config.model](config, spec))
 
 
 def build_networks(config: Config, spec: DataSpec) -> Networks:
     """Both players, initialised; draws from torch's global generator."""
-    networks = Networks(build_generator(config, spec), DISCRIMINATORS[config.model](config, spec))
+    pair = GENERATORS[config.model](config, spec), DISCRIMINATORS[config.model](config, spec)
     if config.init == "dcgan":
-        init_dcgan(networks.generator)
-        init_dcgan(networks.discriminator)
-    return networks
+        for network in pair:
+            init_dcgan(network)
+    return Networks(*map(_channels_last, pair))
+
+
+def _channels_last(network: nn.Module) -> nn.Module:
+    """Weights, and so activations, with the channels innermost: a tenth to a third faster.
+
+    After initialising, which draws in the order of memory.
+    """
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def draw_latent(

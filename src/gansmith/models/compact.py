@@ -79,13 +79,14 @@ class Discriminator(nn.Module):
         super().__init__()
         channels, height, width = spec.shape
         stages = sides(height, width, SEEN_TO)
-        filters = [channels, *reversed(widths(config.discriminator_filters, len(stages) - 1))]
+        filters = [4 * channels, *reversed(widths(config.discriminator_filters, len(stages) - 1))]
         normal = (config.d_norm or config.norm) == "batch"
+        self.squares = Squares()
         self.layers = sequence(
             layer
             for index, (a, b) in enumerate(pairwise(filters))
             for layer in (
-                Halve(a, b, bias=not normal) if index else Unfold(a, b),
+                Halve(a, b, bias=not normal) if index else nn.Conv2d(a, b, 3, padding=1),
                 batch_norm(b, config.bn_scale) if normal and index else None,
                 nn.LeakyReLU(0.2, inplace=True),
                 nn.Dropout2d(config.dropout) if config.dropout else None,
@@ -95,23 +96,19 @@ class Discriminator(nn.Module):
         self.projection = Projection(spec.class_count, filters[-1])
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        features = self.layers(pictures)
+        features = self.layers(self.squares(pictures))
         logits: Tensor = self.logit(features).flatten() + self.projection(features, labels)
         return logits
 
 
-class Unfold(nn.Conv2d):
-    """To half the size: each 2×2 square's pixels as channels, then a convolution 3×3."""
-
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(4 * inputs, outputs, 3, padding=1)
+class Squares(nn.Module):
+    """(N, C, H, W) → (N, 4C, ⌈H/2⌉, ⌈W/2⌉): the pixels of each 2×2 square become channels."""
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         if height % 2 or width % 2:
             x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
-        squares = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
-        return super().forward(squares)
+        return F.pixel_unshuffle(x, 2)
 
 
 class Halve(nn.Conv2d):
