@@ -41,7 +41,6 @@ RUNS: dict[str, dict[str, Any]] = {
     },
     "cifar10": {
         "source": str(DATA / "cifar10" / "train.parquet"),
-        "recipe": "dcgan-32",
         "minutes": 6,
     },
 }
