@@ -12,6 +12,7 @@ from gansmith import checkpoint
 from gansmith.config import Config, DataSpec
 from gansmith.data import Dataset
 from gansmith.generate import Model
+from gansmith.metrics.protocol import Protocol
 from gansmith.models import build_generator
 from gansmith.players import Players
 from gansmith.run import RunFolder
@@ -42,6 +43,20 @@ def pictures(*shape: int, classes: tuple[str, ...] | None = None) -> DataSpec:
 
 def points(*, classes: tuple[str, ...] | None = None) -> DataSpec:
     return DataSpec(kind="points", shape=(2,), mean=(3.0, -1.0), std=(2.0, 0.5), classes=classes)
+
+
+def protocol() -> Protocol:
+    """Of some figures in the untrained network's features."""
+    return Protocol(
+        space="random",
+        weights="0123456789abcdef",
+        resize="none",
+        reference="digits",
+        digest="ab" * 32,
+        real=1200,
+        made=597,
+        seed=0,
+    )
 
 
 def dataset(count: int = 10, *shape: int, classes: int = 0) -> Dataset:

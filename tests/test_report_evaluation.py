@@ -13,11 +13,12 @@ from PIL import Image
 
 from gansmith.config import DataSpec
 from gansmith.imaging import png_bytes
-from gansmith.metrics.protocol import FIGURES, Balance, Evaluation, Figure, Protocol
+from gansmith.metrics.protocol import FIGURES, Balance, Evaluation, Figure
 from gansmith.report import words
 from gansmith.report.beside import MEANINGS, MOST_CLASSES
 from gansmith.report.story import read_story
 from gansmith.run import RunFolder
+from tests.builders import protocol
 from tests.test_report import EVIL, add_model, add_sheets, make_run, report
 
 NEW = "FID, 200 generated against 400 real, random features (abc, resize: none), seed 0"
@@ -33,16 +34,6 @@ def add_scores(run: RunFolder, scores: list[float], protocol: str | None = NEW) 
 
 
 def evaluation(**changes: Any) -> Evaluation:
-    protocol = Protocol(
-        space="random",
-        weights="0123456789abcdef",
-        resize="none",
-        reference="digits",
-        digest="ab" * 32,
-        real=1200,
-        made=597,
-        seed=0,
-    )
     balance = Balance(
         classes=("zero", "one"),
         shares=(0.75, 0.25),
@@ -56,7 +47,7 @@ def evaluation(**changes: Any) -> Evaluation:
         **{
             "run": "run",
             "step": 200,
-            "protocol": protocol,
+            "protocol": protocol(),
             "figures": {
                 "fid": Figure(value=12.5, floor=2.5),
                 "kid": Figure(value=0.0123, error=0.001, floor=-0.0001),

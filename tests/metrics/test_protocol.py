@@ -14,22 +14,13 @@ from gansmith.metrics.protocol import (
     Balance,
     Evaluation,
     Figure,
-    Protocol,
     compare,
     read_evaluation,
     show,
 )
+from tests.builders import protocol
 
-PROTOCOL = Protocol(
-    space="random",
-    weights="0123456789abcdef",
-    resize="none",
-    reference="digits",
-    digest="ab" * 32,
-    real=1200,
-    made=597,
-    seed=0,
-)
+PROTOCOL = protocol()
 BALANCE = Balance(
     classes=("a", "b", "c"),
     shares=(0.75, 0.25, 0.0),
