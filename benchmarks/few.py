@@ -4,12 +4,13 @@
     python -m benchmarks.few --source train.parquet --class cat --count 100 --minutes 15
 
 `fast-few` as it is and with augment=none, same data, minutes and seed. A tenth of the pictures (at
-least 20) is held out. Figures: KID of 2,000 generated pictures against all real ones, in the features
-of a classifier of the whole source's labels (an untrained network where it has none; --inception for
-the standard one), and the memorisation audit against the held-out ones, in an untrained network's:
-the classifier knows the training pictures. Leaks: how far generated pictures are from real ones
-in mean brightness, in contrast and in the share of flat squares (what cutout would leave), in standard
-deviations of the real ones.
+least 20) is held out. Figures: KID of 2,000 generated pictures against all real ones of the source
+(with --class: of that class, so most of them were never trained on), in the features of a classifier
+of the source's labels (an untrained network where it has none; --inception for the standard one),
+and the memorisation audit against the held-out ones, in an untrained network's: the classifier knows
+the training pictures. Leaks: how far generated pictures are from real ones in mean brightness, in
+contrast and in the share of flat squares (what cutout would leave), in standard deviations of the
+real ones.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from gansmith.data import Dataset, open_source, prepare
 from gansmith.generate import load
 from gansmith.imaging import grid, png_bytes
 from gansmith.metrics.classifier import classifier_space
-from gansmith.metrics.distances import kid
+from gansmith.metrics.distances import Estimate, kid
 from gansmith.metrics.evaluation import as_tensor
 from gansmith.metrics.features import FeatureSpace, random_space
 from gansmith.metrics.inception_weights import inception_space
@@ -39,12 +40,12 @@ from gansmith.metrics.memorisation import audit, pairs_picture
 MADE = 2000
 
 
-def choose(data: Dataset, name: str | None, count: int | None) -> Tensor:
-    """uint8 (N, C, H, W): a class's first pictures, or all."""
+def choose(data: Dataset, name: str | None) -> Tensor:
+    """uint8 (N, C, H, W): a class's pictures, or all."""
     if name is None:
-        return data.values[:count]
+        return data.values
     assert data.labels is not None
-    return data.values[data.labels == (data.classes or []).index(name)][:count]
+    return data.values[data.labels == (data.classes or []).index(name)]
 
 
 def space_of(data: Dataset, inception: bool) -> FeatureSpace:
@@ -53,6 +54,10 @@ def space_of(data: Dataset, inception: bool) -> FeatureSpace:
     if data.labels is not None and len(data.classes or ()) > 1:
         return classifier_space(data, say=print)
     return random_space(data.values.shape[1])
+
+
+def distance(space: FeatureSpace, some: Tensor, others: Tensor) -> Estimate:
+    return kid(space.embed(some).features, space.embed(others).features)
 
 
 def leaks(made: Tensor, real: Tensor) -> dict[str, float]:
@@ -75,7 +80,7 @@ def _flat(x: Tensor) -> Tensor:
     return (deviation < 1.0).float().mean((1, 2, 3))
 
 
-def train(folder: Path, minutes: float, seed: int, **settings: object) -> gansmith.Model:
+def train(folder: Path, minutes: float, seed: int, **settings: Any) -> gansmith.Model:
     out = folder / ("with" if not settings else "without")
     done = gansmith.train(
         folder / "train.npy", recipe="fast-few", out=out, minutes=minutes, seed=seed, **settings
@@ -94,20 +99,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pictures", type=Path, help="a folder for sheets and pairs")
     options = parser.parse_args(arguments)
     data = prepare(open_source(options.source), height=None, width=None)
-    values = choose(data, options.name, options.count)
+    real = choose(data, options.name)
+    values = real[: options.count]
     name = "-".join(filter(None, (Path(options.source).stem, options.name)))
     order = torch.randperm(len(values), generator=torch.Generator().manual_seed(options.seed))
     held = max(20, len(values) // 10)
     unseen, known = values[order[:held]], values[order[held:]]
     space, untrained = space_of(data, options.inception), random_space(values.shape[1])
-    result: dict[str, Any] = {"space": f"{space.name} {space.weights}", "pictures": len(values)}
+    result: dict[str, Any] = {
+        "space": f"{space.name} {space.weights}",
+        "pictures": len(values),
+        "reference": len(real),
+        "kid_of_trained_on": round(distance(space, known, real).value, 6),
+    }
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         np.save(place / "train.npy", known.permute(0, 2, 3, 1).numpy())
         for label, settings in (("augmented", {}), ("plain", {"augment": ()})):
             model = train(place, options.minutes, options.seed, **settings)
             made = as_tensor(model.generate(MADE, seed=1))
-            result[label] = measure(made, values, known, unseen, space, untrained)
+            result[label] = measure(made, real, known, unseen, space, untrained)
             print(label, result[label], flush=True)
             if options.pictures:
                 draw(options.pictures, f"{name}-{label}", made, known, result[label].pop("pairs"))
@@ -127,11 +138,12 @@ def measure(
     space: FeatureSpace,
     untrained: FeatureSpace,
 ) -> dict[str, Any]:
-    distance = kid(*(space.embed(x).features for x in (made, real)))
-    copies = audit(*(untrained.embed(x).features for x in (known, unseen, made)))
+    found = distance(space, made, real)
+    seen, held, ours = (untrained.embed(x).features for x in (known, unseen, made))
+    copies = audit(seen, held, ours)
     return {
-        "kid": round(distance.value, 6),
-        "kid_error": distance.error,
+        "kid": round(found.value, 6),
+        "kid_error": found.error,
         "leaks": leaks(made, real),
         "memorisation": copies.verdict,
         "near_duplicates": copies.near_duplicate_rate,

@@ -28,6 +28,7 @@ import tensorboardX  # noqa: F401  # imported here so that no fork has to
 
 from benchmarks import record
 from gansmith import api
+from gansmith.loop import Session
 from gansmith.run import TIMES, RunFolder
 
 RECIPE = "dcgan-32"
@@ -47,7 +48,7 @@ SAVING_SHARE = 0.5  # of the kills are aimed at a checkpoint being written
 def train(out: Path) -> None:
     """What the killed process does; a run without a report, which no state depends on."""
     plan = api.plan("digits", out=out, resume=True, settings=SETTINGS, recipe=RECIPE)
-    api.Session(plan.dataset, plan.config, plan.run).train()
+    Session(plan.dataset, plan.config, plan.run).train()
 
 
 def start(out: Path) -> int:

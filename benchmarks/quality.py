@@ -77,14 +77,14 @@ def score(model: Model, referee: Referee, count: int, test: Dataset) -> float:
 def evaluation_share(done: gansmith.TrainResult) -> float:
     """The share of a run's time that its scores took."""
     records = RunFolder(done.run).records()
-    return round(sum(r.get("evaluation_seconds", 0) for r in records) / done.seconds, 4)
+    return round(float(sum(r.get("evaluation_seconds", 0) for r in records)) / done.seconds, 4)
 
 
 def accuracy_of(pictures: Tensor, labels: Tensor, test: Dataset) -> float:
     assert test.labels is not None
     classes = len(test.classes or ())
     steps = {"steps": CAS_STEPS, "batch_size": CAS_BATCH}
-    return round(cas(pictures, labels, test.values, test.labels, classes, **steps), 4)
+    return round(float(cas(pictures, labels, test.values, test.labels, classes, **steps)), 4)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -39,7 +39,7 @@ class Referee:
     def resized(self, pictures: Tensor) -> Tensor:
         if tuple(pictures.shape[2:]) == self.side:
             return pictures
-        parts = pictures.split(1000)
+        parts = torch.split(pictures, 1000)
         return torch.cat(
             [F.interpolate(p.float(), self.side, mode="area").round().byte() for p in parts]
         )

@@ -102,7 +102,9 @@ class Textbook:
         latents = torch.randn(count, LATENT, 1, 1, generator=torch.Generator().manual_seed(1))
         device = self.pictures.device
         with torch.no_grad():
-            made = torch.cat([self.g(part.to(device)).float() for part in latents.split(250)])
+            made = torch.cat(
+                [self.g(part.to(device)).float() for part in torch.split(latents, 250)]
+            )
         self.g.train()
         return made.add(1).mul(127.5).round().clamp(0, 255).byte().cpu()
 
