@@ -94,6 +94,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(
         {},
         {"dropout": 0.3, "noisy_labels": 0.1, "instance_noise": 0.1, "d_steps": 2},
         {"augment": ("flip", "affine", "cutout"), "data": {"flip": True}, "conditional": "no"},
+        {"augment": ("shift",), "augment_target": 0.1, "augment_kimg": 0.1},
     ],
 )
 def test_a_run_broken_off_anywhere_resumes_to_the_very_same_bytes(

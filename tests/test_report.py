@@ -137,6 +137,18 @@ def test_a_finished_run(finished: RunFolder) -> None:
         assert (finished.path / name).stat().st_size > 500
 
 
+def test_the_odds_of_augmentation_are_drawn_where_they_were_noted(
+    finished: RunFolder, tmp_path: Path
+) -> None:
+    assert not (finished.path / "plots/augmentation.png").exists()
+    run = make_run(tmp_path / "few", augment_target=0.6)
+    for step in range(20, 400, 20):
+        odds = {"augment_p": min(0.8, step / 300)}
+        run.append({"step": step, "images": step * 32, "seconds": step / 20} | odds)
+    assert "At its most (0.8) for long, more pictures would help." in report(run).text
+    assert (run.path / "plots/augmentation.png").stat().st_size > 500
+
+
 def test_settings_that_differ_are_open_and_all_are_there(finished: RunFolder) -> None:
     opened, folded = Page(finished.report).source.split("<details>", 1)
     assert "<th>lr</th><td>0.0005</td>" in opened

@@ -22,7 +22,7 @@ from torch import Tensor
 Change = Callable[[Tensor, Tensor], Tensor]
 
 
-def augment(pictures: Tensor, kinds: Iterable[str], p: float) -> Tensor:
+def augment(pictures: Tensor, kinds: Iterable[str], p: float | Tensor) -> Tensor:
     """Apply each of `kinds` to each picture with probability `p`, in the order of `KINDS`.
 
     Always in fp32 at least: bf16 would put the places that `affine` samples off by half a pixel.

@@ -86,6 +86,8 @@ class Config(Section):
     mismatch_kimg: Weight = 0.0  # … halved every so many thousand images; 0: constant
     augment: tuple[Augmentation, ...] = ()
     augment_p: Share = 0.8  # above 0.8 the generator can no longer tell them from the data
+    augment_target: Share = 0.0  # of D's sign on real pictures (ADA), augment_p the most; 0: always
+    augment_kimg: Annotated[float, Field(gt=0)] = 100.0  # thousand images from odds of 0 to 1
 
     # the optimisers
     batch_size: Annotated[int, Field(ge=2)] = 64

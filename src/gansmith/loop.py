@@ -166,17 +166,26 @@ class Session:
                 with torch.set_grad_enabled(turn == config.d_steps - 1):
                     fake = players.generator(self.stream.latent(index), batch.labels)
                 d = discriminator_losses(
-                    players.discriminator, *batch, fake, config, self.images, penalise
+                    players.discriminator,
+                    *batch,
+                    fake,
+                    config,
+                    self.images,
+                    penalise,
+                    players.odds,
                 )
             players.d_optimizer.zero_grad()
             d["total"].backward()  # type: ignore[no-untyped-call]
             players.d_optimizer.step()
         # The last fake serves the generator too: its graph is still there, its weights unchanged.
         with self.precision.autocast(), frozen(players.discriminator):
-            g = generator_losses(players.discriminator, *batch, fake, config, self.images)
+            g = generator_losses(
+                players.discriminator, *batch, fake, config, self.images, players.odds
+            )
             players.g_optimizer.zero_grad()
             g["total"].backward()  # type: ignore[no-untyped-call]
             players.g_optimizer.step()
+        players.odds.update(d["real_sign"])
         return {**d, **g}
 
     def _begin(self) -> None:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gansmith.ada import Odds
 from gansmith.augment import augment
 from gansmith.config import Config
 from gansmith.losses import (
@@ -26,6 +27,7 @@ def discriminator_losses(
     config: Config,
     images_seen: int,
     penalise: bool,
+    odds: Odds | None = None,
 ) -> dict[str, Tensor]:
     """What the discriminator minimises, as ``total``, and the figures that go with it.
 
@@ -34,7 +36,7 @@ def discriminator_losses(
     the penalty counts k-fold there.
     """
     # Detached, both: the penalties' requires_grad_ must not reach the caller's tensors.
-    real, fake = (disguise(x.detach(), config, images_seen) for x in (real, fake))
+    real, fake = (disguise(x.detach(), config, images_seen, odds) for x in (real, fake))
     real.requires_grad_(penalise and config.r1 > 0)
     fake.requires_grad_(penalise and config.r2 > 0)
     real_logits, wrong_logits, fake_logits = _logits(discriminator, real, fake, labels, config)
@@ -52,6 +54,7 @@ def discriminator_losses(
         "loss_d": adversarial.detach(),
         "d_real": real_logits.detach().sigmoid().mean(),
         "d_fake": fake_logits.detach().sigmoid().mean(),
+        "real_sign": real_logits.detach().sign().mean(),
     }
 
 
@@ -62,22 +65,23 @@ def generator_losses(
     fake: Tensor,
     config: Config,
     images_seen: int,
+    odds: Odds | None = None,
 ) -> dict[str, Tensor]:
     """What the generator minimises, as ``total``; `fake` carries the gradient."""
     game = GAMES[config.loss]
-    fake_logits = discriminator(disguise(fake, config, images_seen), labels).float()
+    fake_logits = discriminator(disguise(fake, config, images_seen, odds), labels).float()
     real_logits = fake_logits
     if game.needs_real:
         with torch.no_grad():
-            real_logits = discriminator(disguise(real, config, images_seen), labels).float()
+            real_logits = discriminator(disguise(real, config, images_seen, odds), labels).float()
     total = game.generator(fake_logits, real_logits)
     return {"total": total, "loss_g": total.detach()}
 
 
-def disguise(x: Tensor, config: Config, images_seen: int) -> Tensor:
+def disguise(x: Tensor, config: Config, images_seen: int, odds: Odds | None = None) -> Tensor:
     """What the discriminator is shown of `x`, real or fake: augmented, then noised."""
     if config.augment:
-        x = augment(x, config.augment, config.augment_p)
+        x = augment(x, config.augment, odds.p if odds else config.augment_p)
     sd = noise_level(config, images_seen)
     return x + sd * torch.randn_like(x) if sd > 0 else x
 

@@ -1,4 +1,4 @@
-"""Both networks, their optimisers and the average, and how all of it becomes tensors and back."""
+"""The players: networks, optimisers, average, odds of augmentation; all of it as tensors and back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gansmith.ada import Odds
 from gansmith.config import Config, DataSpec
 from gansmith.ema import EMA
 from gansmith.errors import GansmithError
@@ -24,6 +25,7 @@ class Players:
     ema: EMA
     g_optimizer: torch.optim.Optimizer
     d_optimizer: torch.optim.Optimizer
+    odds: Odds
 
     @classmethod
     def create(cls, config: Config, spec: DataSpec, device: torch.device) -> Players:
@@ -38,6 +40,7 @@ class Players:
             EMA(generator, config.ema_kimg, config.batch_size),
             adam(generator, config.lr, config),
             adam(discriminator, config.d_lr or config.lr, config),
+            Odds(config, device),
         )
 
     def set_rates(self, config: Config, share: float) -> None:
@@ -58,9 +61,10 @@ class Players:
             "ema": self.ema.network,
         }
         optimizers = {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
+        moments = _prefixed((n, optimizer_tensors(o)) for n, o in optimizers.items())
         return {
             "model": _prefixed((name, n.state_dict()) for name, n in networks.items()),
-            "train_state": _prefixed((n, optimizer_tensors(o)) for n, o in optimizers.items()),
+            "train_state": {**moments, "odds.p": self.odds.p},
         }
 
     def restore(self, files: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -71,6 +75,7 @@ class Players:
             self.ema.network.load_state_dict(_part(files["model"], "ema"))
             load_optimizer(self.g_optimizer, _part(files["train_state"], "g_optimizer"))
             load_optimizer(self.d_optimizer, _part(files["train_state"], "d_optimizer"))
+            self.odds.p.copy_(files["train_state"]["odds.p"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise GansmithError(
                 f"the checkpoint does not fit this configuration: {error}"

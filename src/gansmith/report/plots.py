@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # slow to import, so only where something is drawn
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAMES = ("losses", "discriminator", "score", "throughput")
+NAMES = ("losses", "discriminator", "augmentation", "score", "throughput")
 SIZE = (4.8, 2.9)  # inches: on a phone's width the lettering keeps its size
 DPI = 200
 
@@ -75,6 +75,7 @@ def _contents(name: str, noun: str) -> tuple[str, dict[str, str]]:
             "Taken for real, 0 to 1",
             {"d_real": "D(x), real", "d_fake": "D(G(z)), generated"},
         ),
+        "augmentation": ("Odds of each augmentation", {"augment_p": ""}),
         "score": ("Distance to real data (lower is better)", {"score": ""}),
         "throughput": (f"{noun.capitalize()} a second", {"images_per_second": ""}),
     }
@@ -159,6 +160,9 @@ def _scale(axes: Axes, name: str, curves: list[Curve], theme: Theme) -> None:
 
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlim(left=0)
+    if name == "augmentation":
+        axes.set_ylim(-0.02, 1.02)
+        return
     if name == "discriminator":
         axes.set_ylim(-0.02, 1.02)
         axes.axhline(0.5, color=theme.quiet, linewidth=1, linestyle=(0, (4, 3)))

@@ -126,6 +126,11 @@ def caption(name: str, story: Story) -> str:
     words = {
         "losses": LOSSES[story.config.loss],
         "discriminator": _discriminator(story),
+        "augmentation": (
+            "How often the discriminator is shown each change of the pictures, real and generated: "
+            "more while it knows the real ones by heart, less while it does not. At its most "
+            f"({story.config.augment_p:g}) for long, more pictures would help."
+        ),
         "score": _score(story),
         "throughput": "A level line is good; dips are other work on the machine, or saving.",
     }[name]
