@@ -20,7 +20,13 @@ KNOWN, UNKNOWN = torch.tensor(1.0), torch.tensor(0.0)
 
 
 def adaptive(**changes: object) -> Odds:
-    wanted = {"augment_target": 0.6, "augment_kimg": 1.0, "batch_size": 50, "augment_p": 0.8}
+    wanted = {
+        "augment": ("flip",),
+        "augment_target": 0.6,
+        "augment_kimg": 1.0,
+        "batch_size": 50,
+        "augment_p": 0.8,
+    }
     return Odds(config(**{**wanted, **changes}), CPU)
 
 
@@ -30,8 +36,11 @@ def after(odds: Odds, sign: Tensor, steps: int) -> float:
     return odds.p.item()
 
 
-def test_without_a_target_the_odds_are_constant() -> None:
-    odds = Odds(config(augment_p=0.3), CPU)
+@pytest.mark.parametrize(
+    "changes", [{"augment": ("flip",)}, {"augment_target": 0.6}], ids=["no target", "no kinds"]
+)
+def test_without_a_target_the_odds_are_constant(changes: dict[str, object]) -> None:
+    odds = Odds(config(augment_p=0.3, **changes), CPU)
     assert odds.p.item() == pytest.approx(0.3)
     assert after(odds, KNOWN, 100) == pytest.approx(0.3)
 

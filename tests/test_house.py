@@ -18,7 +18,18 @@ SOURCE = Path(gansmith.__file__).parent
 FLOORS = [
     {"errors", "watch", "signals"},
     {"config", "runtime"},
-    {"losses", "ada", "augment", "imaging", "checkpoint", "ema", "bf16", "recipes", "data", "models"}
+    {
+        "losses",
+        "ada",
+        "augment",
+        "imaging",
+        "checkpoint",
+        "ema",
+        "bf16",
+        "recipes",
+        "data",
+        "models",
+    }
     | {
         "metrics.distances",
         "metrics.neighbours",

@@ -20,13 +20,13 @@ class Odds:
 
     def __init__(self, config: Config, device: torch.device):
         self.config = config
-        start = 0.0 if config.augment_target else config.augment_p
-        self.p = torch.tensor(start, device=device)
+        self.adaptive = bool(config.augment and config.augment_target)
+        self.p = torch.tensor(0.0 if self.adaptive else config.augment_p, device=device)
 
     def update(self, real_sign: Tensor) -> None:
         """`real_sign`: the batch's mean sign of D's logits on real examples."""
         config = self.config
-        if config.augment_target:
+        if self.adaptive:
             step = config.batch_size / (1000 * config.augment_kimg)
             self.p += step * torch.sign(real_sign - config.augment_target)
             self.p.clamp_(0, config.augment_p)

@@ -119,7 +119,7 @@ class Observer:
         elapsed = max(1e-9, seconds - seconds_before)
         means = self.meter.means()
         self.meter.clear()
-        if self.config.augment_target:
+        if self.players.odds.adaptive:
             means["augment_p"] = self.players.odds.p.item()
         self.latest.update(means)
         return {"images_per_second": round((images - images_before) / elapsed, 1), **means}
