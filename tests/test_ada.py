@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ KNOWN, UNKNOWN = torch.tensor(1.0), torch.tensor(0.0)
 
 def adaptive(**changes: object) -> Odds:
     wanted = {
+        "augment": ("flip",),
         "augment": ("flip",),
         "augment_target": 0.6,
         "augment_kimg": 1.0,
@@ -84,8 +86,11 @@ def test_a_discriminator_that_knows_its_pictures_by_heart_is_augmented(
         "discriminator_filters": 16,
         "images": 16 * 300,
         "batch_size": 16,
+        "augment": ("flip",),
         "augment_target": 0.6,
         "augment_kimg": 2,
+        "lr": 5e-3,
+        "d_lr": 2.5e-3,
         "evaluate_n": 16,
         "samples": 16,
         "log_every": 50,
@@ -94,4 +99,4 @@ def test_a_discriminator_that_knows_its_pictures_by_heart_is_augmented(
     Session(digits, merge(recipes.recipe("fast-few"), few), RunFolder(tmp_path)).train()
     odds = [r["augment_p"] for r in RunFolder(tmp_path).records() if "augment_p" in r]
     assert len(odds) == 6
-    assert (max(odds) > 0.3) == over_fits, odds
+    assert (median(odds) > 0.5) == over_fits, odds  # 0.7 and 0.2 with three seeds each
