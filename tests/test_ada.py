@@ -23,7 +23,6 @@ KNOWN, UNKNOWN = torch.tensor(1.0), torch.tensor(0.0)
 def adaptive(**changes: object) -> Odds:
     wanted = {
         "augment": ("flip",),
-        "augment": ("flip",),
         "augment_target": 0.6,
         "augment_kimg": 1.0,
         "batch_size": 50,
