@@ -170,7 +170,9 @@ def reference(f: int, channels: int, fixed: bool) -> tuple[nn.Sequential, nn.Seq
         nn.LeakyReLU(0.2),
         nn.Conv2d(f * 8, 1, 4, 1, 0, bias=False),
     )
-    return generator, discriminator
+    # In memory as ours, channels innermost, so that sums are taken in the same order.
+    last = torch.channels_last
+    return generator.to(memory_format=last), discriminator.to(memory_format=last)
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> None:
@@ -237,9 +239,8 @@ def test_a_training_step_gives_the_tutorials_numbers(
     loss_d, loss_g = tutorial_step(generator, discriminator, session.stream.batch(0).real, latent)
 
     # The generator's is taken after the discriminator's step, and so tells of that step's rounding.
-    # The order of summation differs too: ours have their channels innermost in memory.
-    assert figures["loss_d"].item() == pytest.approx(loss_d, rel=1e-5)
-    assert figures["loss_g"].item() == pytest.approx(loss_g, rel=1e-4)
+    assert figures["loss_d"].item() == pytest.approx(loss_d, rel=5e-6)
+    assert figures["loss_g"].item() == pytest.approx(loss_g, rel=2e-5)
     ours = [
         p.detach()
         for network in (players.generator, players.discriminator)
@@ -252,7 +253,7 @@ def test_a_training_step_gives_the_tutorials_numbers(
         # Adam's first step is lr times the gradient's sign, which rounding decides for the few
         # weights whose gradient is about zero.
         off = (new - right).abs() > 1e-6
-        assert off.double().mean() < (1e-4 if precision == "fp64" else 3e-2)
+        assert off.double().mean() < (1e-4 if precision == "fp64" else 1e-2)
         assert (new - right).abs().max() < 2.01 * 2e-4
 
 
@@ -270,8 +271,7 @@ def test_running_statistics_after_a_step_are_the_tutorials(tmp_path: Path) -> No
         (session.players.discriminator, discriminator, 3),
     ):
         for (name, a), b in zip(ours.named_buffers(), theirs.buffers(), strict=True):
-            # The third batch went through weights that rounding had a hand in.
-            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
             if name.endswith("num_batches_tracked"):
                 assert a == times
 

@@ -160,12 +160,10 @@ def _scale(axes: Axes, name: str, curves: list[Curve], theme: Theme) -> None:
 
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlim(left=0)
-    if name == "augmentation":
+    if name in ("discriminator", "augmentation"):
         axes.set_ylim(-0.02, 1.02)
-        return
-    if name == "discriminator":
-        axes.set_ylim(-0.02, 1.02)
-        axes.axhline(0.5, color=theme.quiet, linewidth=1, linestyle=(0, (4, 3)))
+        if name == "discriminator":
+            axes.axhline(0.5, color=theme.quiet, linewidth=1, linestyle=(0, (4, 3)))
         return
     if name in ("score", "throughput"):
         axes.yaxis.set_major_locator(MaxNLocator(6))
