@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.data import Dataset, Source, prepare
+from gansmith.generate import Model, Samples
 from gansmith.metrics.classifier import classifier_space
 from gansmith.metrics.distances import fid
 from gansmith.metrics.evaluation import split
@@ -21,7 +22,8 @@ class Referee:
     Protocol: `MADE` generated pictures (at most half as many as there are real ones) against the
     training set but for as many, in the features of one classifier that was trained on the whole
     training set at its own size. Pictures of another size, generated and real alike, are brought to
-    that by averaging. The floor is the same metric for the real ones that were left out.
+    that by averaging. The floor is the same metric for the real ones that were left out; a
+    conditional generator is asked for their `labels`, so that the classes weigh the same in both.
     """
 
     def __init__(self, real: Dataset, space: FeatureSpace, side: tuple[int, int]):
@@ -32,6 +34,7 @@ class Referee:
             self.features(real.values[rows]) for rows in (sides.held, sides.reference)
         )
         self.floor = fid(self.held, self.reference)
+        self.labels = None if real.labels is None else real.labels[sides.held].tolist()
 
     def features(self, pictures: Tensor) -> Tensor:
         return self.space.embed(self.resized(pictures)).features
@@ -43,6 +46,11 @@ class Referee:
         return torch.cat(
             [F.interpolate(p.float(), self.side, mode="area").round().byte() for p in parts]
         )
+
+    def ask(self, model: Model) -> Samples:
+        """As many pictures as the judge wants, of the classes it wants."""
+        labels = self.labels if model.spec.classes else None
+        return model.generate(self.count, seed=1, labels=labels)
 
     def fid(self, pictures: Tensor) -> float:
         return fid(self.features(pictures), self.reference)

@@ -78,6 +78,15 @@ def test_the_processes_latents_are_rows_of_one_batch() -> None:
     assert rows[0].shape == (4, 6)
 
 
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_latents_are_trained_on_with_the_spread_asked_for(kind: str) -> None:
+    size = {"latent": kind, "latent_size": 50, "batch_size": 400}
+    wide = stream(dataset(10), **size).latent(3)
+    narrow = stream(dataset(10), **size, latent_spread=0.9).latent(3)
+    torch.testing.assert_close(narrow, 0.9 * wide)
+    assert narrow.std() == pytest.approx(0.9 * (1 if kind == "normal" else 3**-0.5), rel=0.02)
+
+
 def test_a_batch_may_be_larger_than_the_data() -> None:
     batch = stream(dataset(3), batch_size=8).batch(0)
     assert batch.real.shape == (8, 1, 16, 16)

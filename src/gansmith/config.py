@@ -61,6 +61,7 @@ class Config(Section):
     size: Size | None = "64"  # "64" or "56x64", width × height; None for points
     latent_size: Count = 100
     latent: Literal["normal", "uniform"] = "normal"
+    latent_spread: Annotated[float, Field(gt=0, le=10)] = 1.0  # of those trained on; of samples: 1
     conditional: Literal["auto", "yes", "no"] = "no"
     generator_filters: Count = 64
     discriminator_filters: Count = 64

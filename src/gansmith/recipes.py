@@ -112,13 +112,14 @@ def fast() -> Config:
     What it does otherwise than a textbook's DCGAN, each tried in docs/log.md: the data's own size;
     25 times the learning rate (half of that for D), falling to nothing over most of the run; small
     batches, so more steps; real pictures under wrong labels as fakes while the classes are learnt;
-    R1; averaged weights.
+    R1; averaged weights; latents a little narrower than the ones that samples are made of.
     """
     return Config(
         recipe="fast",
         model="compact",
         size=None,
         latent_size=64,
+        latent_spread=0.95,
         conditional="auto",
         generator_filters=32,
         discriminator_filters=32,
@@ -146,6 +147,7 @@ def fast_few() -> Config:
     """
     return fast().with_(
         recipe="fast-few",
+        latent_spread=1.0,
         augment=("flip", "brightness", "saturation", "contrast", "shift", "cutout"),
         augment_target=0.6,
         augment_kimg=25,

@@ -69,10 +69,16 @@ class Stream:
         return batch
 
     def latent(self, index: int) -> Tensor:
-        """This process's rows of the index-th batch's latents: the same for any number of them."""
+        """This process's rows of the index-th batch's latents: the same for any number of them.
+
+        Their spread is the configuration's share of that of the latents which samples are made of.
+        Trained on a little less, the generator makes a little more variety: averaged weights and
+        batch norm's fixed statistics cost some. The truncation trick (Brock et al. 2019) backwards.
+        """
         seed = derive_seed(self.config.seed, Draw.LATENT, index)
         generator = torch.Generator(self.device).manual_seed(seed)
-        return draw_latent(self.config, self.config.batch_size, self.device, generator)[self.own]
+        drawn = draw_latent(self.config, self.config.batch_size, self.device, generator)
+        return self.config.latent_spread * drawn[self.own]
 
     def reference(self, count: int) -> Batch:
         """A fixed draw of examples, the same in every call: for sheets and distances."""

@@ -92,12 +92,14 @@ class Discriminator(nn.Module):
                 nn.Dropout2d(config.dropout) if config.dropout else None,
             )
         )
-        self.logit = nn.Conv2d(filters[-1], 1, stages[0], bias=False)
+        self.logit = nn.Linear(filters[-1] * stages[0][0] * stages[0][1], 1, bias=False)
         self.projection = Projection(spec.class_count, filters[-1])
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.layers(self.squares(pictures))
-        logits: Tensor = self.logit(features).flatten() + self.projection(features, labels)
+        # Flat in the order of memory, channels innermost: a view, and faster than a convolution.
+        flat = features.permute(0, 2, 3, 1).flatten(1)
+        logits: Tensor = self.logit(flat).flatten() + self.projection(features, labels)
         return logits
 
 
