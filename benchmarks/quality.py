@@ -164,8 +164,8 @@ def keep(options: argparse.Namespace, result: dict[str, Any]) -> None:
     """Write the record so far: hours of measuring must not hang on the last minute."""
     stem = Path(options.source).stem
     name = options.name or f"quality-{stem}-{options.minutes:g}min"
-    config = {k: str(v) for k, v in vars(options).items() if k not in ("data_dir", "pictures")}
-    record.write(name, config | {"source": stem, "test": ""}, result)
+    config = {"source": stem, "minutes": options.minutes, "cas": options.cas}
+    record.write(name, config, result)
 
 
 if __name__ == "__main__":

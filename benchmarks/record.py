@@ -32,6 +32,12 @@ def write(name: str, config: dict[str, Any], result: dict[str, Any]) -> Path:
 
 
 def _commit() -> str:
-    git = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(git, capture_output=True, text=True, cwd=Path(__file__).parent)
-    return done.stdout.strip() or "unknown"
+    """The commit, and whether the code is another than that: records do not count."""
+    commit = _git("describe", "--always")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RECORDS}")
+    return (commit or "unknown") + ("-dirty" if changed else "")
+
+
+def _git(*command: str) -> str:
+    done = subprocess.run(["git", *command], capture_output=True, text=True, cwd=RECORDS.parent)
+    return done.stdout.strip()
