@@ -34,7 +34,7 @@ def write(name: str, config: dict[str, Any], result: dict[str, Any]) -> Path:
 def _commit() -> str:
     """The commit, and whether the code is another than that: records do not count."""
     commit = _git("describe", "--always")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RECORDS}")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RECORDS.name}")
     return (commit or "unknown") + ("-dirty" if changed else "")
 
 
