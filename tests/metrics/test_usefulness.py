@@ -106,6 +106,19 @@ def test_the_same_arguments_give_the_same_result(digits: list[Labelled]) -> None
     assert record["summary"] == first.summary
 
 
+def test_a_gain_with_fewer_than_the_generator_saw_is_said_to_be_partly_theirs(
+    digits: list[Labelled],
+) -> None:
+    real, other, test = ((x[:20], y[:20]) for x, y in digits)
+
+    def cautions(*sizes: int) -> list[str]:
+        found = worth(*real, *test, *other, 10, sizes=sizes, seeds=2, steps=1)
+        return [line for line in found.lines() if line.startswith("A gain at fewer than all 20 ")]
+
+    assert len(cautions(10, 20)) == len(cautions(10)) == 1
+    assert cautions(20) == []
+
+
 def test_each_result_is_said(digits: list[Labelled]) -> None:
     said: list[str] = []
     few = [(x[:20], y[:20]) for x, y in digits]

@@ -109,8 +109,17 @@ class Worth:
             f"synthetic only (CAS): {self.cas}; all {self.real:,} real: {self.arm(REAL, self.real)}",
             *(f"{verdict.size:,} real: {verdict}" for verdict in self.verdicts),
             self.summary,
+            *self._caution(),
             f"({self.seeds} seeds, {self.steps:,} steps of {self.batch_size} for each classifier, "
             f"{self.synthetic:,} synthetic, {self.test:,} real to test with)",
+        ]
+
+    def _caution(self) -> list[str]:
+        if all(verdict.size >= self.real for verdict in self.verdicts):
+            return []
+        return [
+            f"A gain at fewer than all {self.real:,} real examples includes what the generator learnt "
+            "from the others, if it was trained on them."
         ]
 
     def to_json(self) -> str:
