@@ -45,7 +45,7 @@ def classes_of(model: Model) -> list[int] | None:
 
 def measure(model: Model, referee: Referee, labels: int) -> dict[str, Any]:
     """Figures of one generator."""
-    made = as_tensor(referee.ask(model))
+    made = referee.ask(model)
     embedded = referee.space.embed(referee.resized(made))
     near, real = embedded.features, referee.reference[: referee.count]
     found, balance = density_coverage(real, near), None

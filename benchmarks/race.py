@@ -26,7 +26,6 @@ from benchmarks.referee import MADE, Referee, own_size
 from benchmarks.textbook import BATCH, Textbook
 from gansmith.data import open_source, prepare
 from gansmith.generate import Model, load
-from gansmith.metrics.evaluation import as_tensor
 
 MARKS = (0.1, 0.25, 0.5, 1, 2, 3, 4)  # epochs after which the baseline is measured
 
@@ -79,8 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         "dcgan": [],
     }
     for budget in map(float, options.budgets.split(",")):
-        made = for_small.ask(fast(options.data_dir, budget, options.seed))
-        value = for_small.fid(as_tensor(made))
+        value = for_small.fid(for_small.ask(fast(options.data_dir, budget, options.seed)))
         note(result, "fast", {"seconds": budget, "fid": round(value, 3)})
     for epoch, seconds, baseline in textbook(large.values, options.epochs):
         # The tutorial samples in training mode; whichever is better counts.

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.data import Dataset, Source, prepare
-from gansmith.generate import Model, Samples
+from gansmith.generate import Model
 from gansmith.metrics.classifier import classifier_space
 from gansmith.metrics.distances import fid
-from gansmith.metrics.evaluation import split
+from gansmith.metrics.evaluation import as_tensor, split
 from gansmith.metrics.features import FeatureSpace
 
 MADE = 10_000
@@ -47,10 +47,10 @@ class Referee:
             [F.interpolate(p.float(), self.side, mode="area").round().byte() for p in parts]
         )
 
-    def ask(self, model: Model) -> Samples:
-        """As many pictures as the judge wants, of the classes it wants."""
+    def ask(self, model: Model) -> Tensor:
+        """As many of the model's pictures as the judge wants, of the classes it wants."""
         labels = self.labels if model.spec.classes else None
-        return model.generate(self.count, seed=1, labels=labels)
+        return as_tensor(model.generate(self.count, seed=1, labels=labels))
 
     def fid(self, pictures: Tensor) -> float:
         return fid(self.features(pictures), self.reference)
