@@ -50,11 +50,13 @@ def measure(model: Model, referee: Referee, labels: int) -> dict[str, Any]:
     made = referee.ask(model)
     embedded = referee.space.embed(referee.resized(made))
     near, real = embedded.features, referee.reference[: referee.count]
-    found, balance = density_coverage(real, near), None
+    found, balance, asked = density_coverage(real, near), None, None
     value, pr = referee.fid(made), precision_recall(real, near)
     if embedded.probabilities is not None:
         read = embedded.probabilities.argmax(1)
         balance = torch.bincount(read, minlength=labels).min().item() / referee.count
+        if model.spec.classes:
+            asked = round((read == torch.tensor(referee.labels)).double().mean().item(), 4)
     return {
         "fid": round(value, 4),
         "floor": round(referee.floor, 4),
@@ -62,6 +64,7 @@ def measure(model: Model, referee: Referee, labels: int) -> dict[str, Any]:
         "precision": round(pr.precision, 4),
         "recall": round(pr.recall, 4),
         "coverage": round(found.coverage, 4),
+        "read_as_asked": asked,
         "rarest_class_share": balance,
         "collapsed": found.coverage < 0.5 or balance == 0,
     }
