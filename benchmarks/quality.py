@@ -4,7 +4,7 @@
     python -m benchmarks.quality --source mnist --data-dir DIR --minutes 10 --cas
     python -m benchmarks.quality --source train.parquet --test test.parquet --minutes 60 --cas \\
         --recipe fast,dcgan-keras,dcgan
-    python -m benchmarks.quality … --set generator_filters=64 --set augment='["flip"]'
+    python -m benchmarks.quality … --set generator_filters=64 --set augment=flip
 
 Whole runs, from the start, with everything a run does (samples, checkpoints, scores); the machine
 should do nothing else. FID: see `referee.Referee`. CAS (Ravuri & Vinyals 2019): accuracy on the real
@@ -17,7 +17,6 @@ against 10,000) hold a generated one, or a class is never made.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from pathlib import Path
@@ -29,6 +28,7 @@ from torch import Tensor
 import gansmith
 from benchmarks import record
 from benchmarks.referee import Referee, own_size
+from gansmith.config import parse_settings
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.generate import Model, load
 from gansmith.imaging import grid, png_bytes
@@ -101,11 +101,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--set", type=setting, action="append", default=[], metavar="KEY=JSON")
+    parser.add_argument("--set", action="append", default=[], help="as `gansmith train`'s")
     parser.add_argument("--cas", action="store_true")
     parser.add_argument("--pictures", type=Path, help="a folder for a sheet of each run")
     parser.add_argument("--name", help="of the record")
     options = parser.parse_args(arguments)
+    options.settings = parse_settings(options.set)
     source = open_source(options.source, data_dir=options.data_dir)
     real, space, side = own_size(source)
     labels = len(real.classes or ())
@@ -134,12 +135,6 @@ def main(arguments: list[str] | None = None) -> None:
             keep(options, result)
 
 
-def setting(text: str) -> tuple[str, Any]:
-    """A setting of the run other than its recipe's."""
-    key, _, value = text.partition("=")
-    return key, json.loads(value)
-
-
 def trained(options: argparse.Namespace, recipe: str, seed: int) -> tuple[Model, dict[str, Any]]:
     """The generator of a whole run, and what is worth knowing of that run."""
     with tempfile.TemporaryDirectory() as folder:
@@ -150,7 +145,7 @@ def trained(options: argparse.Namespace, recipe: str, seed: int) -> tuple[Model,
             data_dir=None if options.data_dir is None else str(options.data_dir),
             minutes=options.minutes,
             seed=seed,
-            **dict(options.set),
+            **options.settings,
         )
         return load(done.run), {
             "images": done.images,
@@ -177,8 +172,8 @@ def keep(options: argparse.Namespace, result: dict[str, Any]) -> None:
     """Write the record so far: hours of measuring must not hang on the last minute."""
     stem = Path(options.source).stem
     name = options.name or f"quality-{stem}-{options.minutes:g}min"
-    config = {"source": stem, "minutes": options.minutes, "cas": options.cas, **dict(options.set)}
-    record.write(name, config, result)
+    config = {"source": stem, "minutes": options.minutes, "cas": options.cas}
+    record.write(name, config | options.settings, result)
 
 
 if __name__ == "__main__":

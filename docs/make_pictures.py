@@ -1,7 +1,8 @@
 """Make the pictures of the README and the docs again: `make docs`.
 
 Trains the runs they show (about 25 minutes on two cores; those whose data are not here are left
-out) and copies what the runs made into docs/pictures.
+out) and copies what the runs made into docs/pictures. The race and CIFAR-10's hour are drawn by
+`benchmarks.plot` and `benchmarks.quality --pictures`.
 """
 
 from __future__ import annotations
