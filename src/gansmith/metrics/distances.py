@@ -17,7 +17,7 @@ from gansmith.metrics.neighbours import TIE, blocks, mean_of, nearest, require_f
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over parts with its standard error: None where one part leaves it unknown."""
+    """A figure with its standard error: None where there is too little to know it from."""
 
     value: float
     error: float | None
@@ -181,21 +181,30 @@ def kid(
 ) -> Estimate:
     """Mean unbiased MMD² with the kernel (x·y/D + 1)³ over subsets: Bińkowski et al. 2018, eq. 4.
 
-    Subsets are drawn without repeats, of `subset_size` or of the smaller set. The error is the
-    mean's over these subsets: it speaks of the draw of subsets, not of the sets, so it is too
-    small where sets hardly exceed a subset, and None where a subset is the whole of both.
+    Subsets are drawn without repeats, of `subset_size` or of the smaller set. The error is that of
+    sets of this size drawn anew, by the delete-d jackknife (Shao & Wu 1989): the deviation of
+    subsets of r out of n, here at most half of the smaller set, times √(r / (n - r)).
     """
     require_features(a, b)
-    size = min(subset_size, len(a), len(b))
+    smaller = min(len(a), len(b))
+    size = min(subset_size, smaller)
     if size < 2 or subsets < 1:
         raise ValueError(f"expected subsets of 2 or more, got {subsets} of {subset_size}")
     generator = torch.Generator().manual_seed(seed)
-    only_one = size == len(a) == len(b)
-    values = []
-    for _ in range(1 if only_one else subsets):
-        x, y = (s[torch.randperm(len(s), generator=generator)[:size]].cpu() for s in (a, b))
-        values.append(_mmd(x.double(), y.double()))
-    return _estimate(values)
+
+    def over_subsets(count: int, size: int) -> Tensor:
+        values = []
+        for _ in range(count):
+            x, y = (s[torch.randperm(len(s), generator=generator)[:size]].cpu() for s in (a, b))
+            values.append(_mmd(x.double(), y.double()))
+        return torch.tensor(values, dtype=torch.float64)
+
+    found = over_subsets(1 if size == len(a) == len(b) else subsets, size)
+    part = min(size, smaller // 2)
+    if part < 2 or subsets < 2:
+        return Estimate(float(found.mean()), None)
+    spread = (found if part == size else over_subsets(subsets, part)).std()
+    return Estimate(float(found.mean()), float(spread) * math.sqrt(part / (smaller - part)))
 
 
 def _mmd(x: Tensor, y: Tensor) -> float:
