@@ -16,6 +16,7 @@ from gansmith.data import Dataset, open_source, prepare
 from gansmith.errors import GansmithError
 from gansmith.generate import load
 from gansmith.loop import Session, TrainResult
+from gansmith.losses import GAMES
 from gansmith.run import TIMES, RunFolder
 from gansmith.watch import Silent
 
@@ -111,6 +112,18 @@ def test_a_run_broken_off_anywhere_resumes_to_the_very_same_bytes(
             Session(digits, tiny(**changes), RunFolder(tmp_path / "broken"), watcher).train()
     train(digits, tmp_path / "broken", **changes)
     assert differences(tmp_path / "whole", tmp_path / "broken") == []
+
+
+def test_constant_odds_of_augmentation_may_change_on_the_way(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    changes = {"augment": ("shift",), "augment_p": 0.8}
+    train(digits, tmp_path / "run", **changes)
+    config = tiny(**changes | {"augment_p": 0.4, "images": 8 * 15})
+    session = Session(digits, config, RunFolder(tmp_path / "run"))
+    session.train()
+    assert session.resumed_step == 12
+    assert session.players.odds.p.item() == pytest.approx(0.4)
 
 
 def test_a_damaged_newest_checkpoint_is_said_and_passed_over(
@@ -231,11 +244,8 @@ def test_metrics_hold_every_figure_and_only_times_differ_between_equal_runs(
     assert last["protocol"].startswith("FID, ")
 
 
-@pytest.mark.parametrize(
-    "loss",
-    ["non-saturating", "saturating", "least-squares", "hinge", "wasserstein", "relativistic"],
-)
-@pytest.mark.parametrize("model", ["dcgan", "dcgan-keras", "mlp"])
+@pytest.mark.parametrize("loss", sorted(GAMES))
+@pytest.mark.parametrize("model", ["compact", "dcgan", "dcgan-keras", "mlp"])
 def test_every_loss_trains_every_network(
     digits: Dataset, points: Dataset, tmp_path: Path, loss: str, model: str
 ) -> None:

@@ -75,7 +75,8 @@ class Players:
             self.ema.network.load_state_dict(_part(files["model"], "ema"))
             load_optimizer(self.g_optimizer, _part(files["train_state"], "g_optimizer"))
             load_optimizer(self.d_optimizer, _part(files["train_state"], "d_optimizer"))
-            self.odds.p.copy_(files["train_state"]["odds.p"])
+            if self.odds.adaptive:  # constant ones are the configuration's
+                self.odds.p.copy_(files["train_state"]["odds.p"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise GansmithError(
                 f"the checkpoint does not fit this configuration: {error}"
