@@ -52,6 +52,7 @@ def protocol() -> Protocol:
         weights="0123456789abcdef",
         resize="none",
         reference="digits",
+        size="8x8",
         digest="ab" * 32,
         real=1200,
         made=597,

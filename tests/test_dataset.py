@@ -21,12 +21,22 @@ from PIL import Image
 from gansmith.data import DOWNLOADS, open_source, prepare
 from gansmith.errors import GansmithError
 from gansmith.generate import Model
+from gansmith.metrics.protocol import Evaluation, Figure
 from gansmith.run import RunFolder
 from gansmith.synthetic import DatasetResult, layouts, write_dataset
 from gansmith.synthetic.card import _plain, _quoted, _size
 from gansmith.synthetic.folder import Folder
 from gansmith.synthetic.layouts import Example, Examples
-from tests.builders import config, model, pictures, points, points_config, weights, write_model
+from tests.builders import (
+    config,
+    model,
+    pictures,
+    points,
+    points_config,
+    protocol,
+    weights,
+    write_model,
+)
 
 LAYOUTS = ("folder", "parquet", "webdataset")
 CLASSES = ("cat", "dog", "a/b")  # and b, a, … in folders: neither safe nor in order
@@ -208,6 +218,26 @@ def test_a_run_gives_its_name_its_weights_hash_and_its_figures_but_no_path(tmp_p
     assert "gansmith dataset 'my run' -n 2 --seed 0 --layout folder" in text
     assert "| fid, value | 12.3457 |\n| fid, spaces | a, b |\n| bad | – |" in text
     assert "at step 3, while these pictures come from step 5" in text
+
+
+def test_the_card_says_first_whether_the_generator_copies(plain: Model, tmp_path: Path) -> None:
+    pairs = [{"made": 7, "train": 9}] * 40
+    figures = {"memorisation": {"verdict": "Copies: 3.0%. Look.", "closest": pairs, "p": 0.5}}
+    write_dataset(plain, tmp_path / "new", n=1, protocol_figures=figures)
+    card = (tmp_path / "new" / "README.md").read_text(encoding="utf-8")
+    assert card.count("Copies: 3.0%. Look.") == 1
+    assert card.index("Copies: ") < card.index("| figure | value |")
+    assert "| memorisation, p | 0.5 |" in card
+    assert "closest" not in card
+    assert manifest(tmp_path / "new")["figures"] == figures
+
+
+def test_an_evaluation_is_figures(plain: Model, tmp_path: Path) -> None:
+    figures = {"fid": Figure(value=3.0, floor=1.0)}
+    found = Evaluation(run="one", step=5, protocol=protocol(), figures=figures)
+    write_dataset(plain, tmp_path / "new", n=1, protocol_figures=found)
+    kept = manifest(tmp_path / "new")["figures"]
+    assert kept["figures"]["fid"] == {"value": 3.0, "error": None, "floor": 1.0}
 
 
 def test_figures_may_be_given_and_a_run_need_not_have_any(plain: Model, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gansmith import checkpoint
 from gansmith.errors import GansmithError
 from gansmith.generate import Model, load
 from gansmith.imaging import grid, png_bytes
+from gansmith.metrics.protocol import Evaluation
 from gansmith.samples import folder_names
 from gansmith.synthetic.card import card
 from gansmith.synthetic.folder import Folder, new_folder
@@ -30,7 +31,7 @@ SHEET = ".assets/samples.png"
 SHEET_CLASSES, SHEET_ROWS, SHEET_MOST = 20, 8, 100
 
 Progress = Callable[[int, int], None]
-Figures = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Figures = Evaluation | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def write_dataset(
     model = run if isinstance(run, Model) else load(run, device)
     count = _count(model, per_class, n)
     figures = protocol_figures if protocol_figures is not None else _evaluation(place)
+    if isinstance(figures, Evaluation):
+        figures = figures.model_dump(mode="json")
     made = _made(model, place, layout, count, per_class, seed, figures)
     with new_folder(out, manifest(made)) as folder:
         _fill(folder, model, made, per_shard, progress)

@@ -127,13 +127,31 @@ def _figures(made: Made) -> Iterator[str]:
     if not made.figures:
         yield "It was not measured.\n"
         return
-    rows = list(_rows(made.figures))
+    rows = list(_rows(_shown(made.figures)))
+    if verdict := _verdict(made.figures):
+        yield f"{_plain(verdict, 1000)}\n"
     yield f"Measured on the generator, not on this very sample of it{_other_step(made)}:\n"
     yield "| figure | value |\n| --- | --- |"
     yield from (f"| {_plain(name)} | {_plain(value)} |" for name, value in rows[:FIGURE_ROWS])
     if len(rows) > FIGURE_ROWS:
         yield f"\n{len(rows) - FIGURE_ROWS:,} more are in `manifest.json`."
     yield ""
+
+
+def _verdict(figures: Any) -> str:
+    """Whether the generator was found to copy, in words; nothing where nobody looked."""
+    found = figures.get("memorisation") if isinstance(figures, Mapping) else None
+    verdict = found.get("verdict") if isinstance(found, Mapping) else None
+    return verdict if isinstance(verdict, str) else ""
+
+
+def _shown(figures: Any) -> Any:
+    """All but the verdict, which stands above, and the audit's pairs, which mean nothing here."""
+    found = figures.get("memorisation") if isinstance(figures, Mapping) else None
+    if not isinstance(found, Mapping):
+        return figures
+    kept = {key: part for key, part in found.items() if key not in ("verdict", "closest")}
+    return {**figures, "memorisation": kept}
 
 
 def _other_step(made: Made) -> str:
@@ -186,7 +204,7 @@ def _quoted(text: str) -> str:
     return "".join(c if c.isprintable() or ord(c) > 0xFFFF else f"\\u{ord(c):04x}" for c in shown)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, most: int = 200) -> str:
     """A stranger's text within a line of Markdown: no markup, no line breaks."""
-    short = " ".join(text.split())[:200]
+    short = " ".join(text.split())[:most]
     return "".join(f"&#{ord(c)};" if c in "\\`*_[]<>|&#!~$" else c for c in short)
