@@ -139,7 +139,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         _sync_folder(temporary)
         _rename(temporary, target)
         _sync_folder(target.parent)
-    except OSError:
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
@@ -166,7 +166,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         _write_synced(temporary, content)
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 

@@ -208,7 +208,8 @@ def test_data_dir(tmp_path: Path, where: str, unpacked: bool) -> None:
             path = folder / f"{name}-ubyte{'' if unpacked else '.gz'}"
             path.write_bytes(gzip.decompress(content) if unpacked else content)
     check(open_source("mnist", data_dir=tmp_path))
-    assert len(open_source("mnist:test", data_dir=tmp_path)) == 5
+    test = open_source("mnist:test", data_dir=tmp_path)
+    assert (test.name, len(test)) == ("mnist:test", 5)
 
 
 def test_data_dir_without_the_files(tmp_path: Path) -> None:

@@ -41,11 +41,11 @@ def hub(rows: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 def test_images_and_labels(hub: list[tuple[str, str]], some_pictures: np.ndarray) -> None:
     source = open_source("hf:someone/animals")
-    assert (source.name, source.classes, len(source)) == ("animals", ["cat", "dog"], 12)
+    assert (source.name, source.classes, len(source)) == ("someone/animals", ["cat", "dog"], 12)
     assert [item.label for item in source if isinstance(item, Item)] == [1, 0] * 6
     dataset = prepare(source, height=10, width=8)
     assert np.array_equal(dataset.values.numpy(), some_pictures.transpose(0, 3, 1, 2))
-    open_source("hf:someone/animals:test[:10%]")
+    assert open_source("hf:someone/animals:test[:10%]").name == "someone/animals:test[:10%]"
     assert hub == [("someone/animals", "train"), ("someone/animals", "test[:10%]")]
 
 

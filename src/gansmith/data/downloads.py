@@ -56,7 +56,8 @@ def open_download(
         images, labels = cifar.read_cifar10(files, split)
     else:
         images, labels = read_idx(files["images"]), first_column(read_idx(files["labels"]))
-    return ArraySource(name, images, labels, entry.classes, files, variant=split)
+    called = name if split == "train" else f"{name}:{split}"
+    return ArraySource(called, images, labels, entry.classes, files, variant=split)
 
 
 def _find(entry: Download, split: str, folder: Path) -> dict[str, Path]:

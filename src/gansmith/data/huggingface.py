@@ -20,7 +20,9 @@ class HuggingFaceSource(Source):
 
     def __init__(self, spec: str) -> None:
         path, _, split = spec.partition(":")
-        self.name, self.variant = path.split("/")[-1], split or "train"
+        self.variant = split or "train"
+        name = "/".join(path.split("/")[-2:])  # of a local folder not the whole path
+        self.name = name if self.variant == "train" else f"{name}:{self.variant}"
         self._rows = _load(path, self.variant)
         self._image = _column(self._rows, "Image")
         if self._image is None:
