@@ -26,7 +26,7 @@ lint: $(READY_DEV)  ## style, types, and nothing that could execute a stranger's
 docs: $(READY_DEV)  ## make the pictures of the README and the docs again
 	$(BIN)/python docs/make_pictures.py
 
-bench: $(READY_DEV)  ## every figure quoted in the docs, into benchmarks/records
+bench: $(READY_DEV)  ## the README's figures but those of CIFAR-10 and faces, anew: about six hours
 	$(BIN)/python -m benchmarks
 
 setup: $(READY_DEV)

@@ -1,1 +1,1 @@
-"""What produces every figure in the docs. `python -m benchmarks NAME` runs one."""
+"""What produces the README's figures: `python -m benchmarks NAME` runs one as it was made."""

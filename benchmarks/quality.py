@@ -52,6 +52,7 @@ def measure(model: Model, referee: Referee, labels: int) -> dict[str, Any]:
     near, real = embedded.features, referee.reference[: referee.count]
     found, balance, asked = density_coverage(real, near), None, None
     value, pr = referee.fid(made), precision_recall(real, near)
+    of_real = precision_recall(real, referee.held)
     if embedded.probabilities is not None:
         read = embedded.probabilities.argmax(1)
         balance = torch.bincount(read, minlength=labels).min().item() / referee.count
@@ -63,6 +64,8 @@ def measure(model: Model, referee: Referee, labels: int) -> dict[str, Any]:
         "times_floor": round(value / referee.floor, 2),
         "precision": round(pr.precision, 4),
         "recall": round(pr.recall, 4),
+        "real_precision": round(of_real.precision, 4),
+        "real_recall": round(of_real.recall, 4),
         "coverage": round(found.coverage, 4),
         "read_as_asked": asked,
         "rarest_class_share": balance,
