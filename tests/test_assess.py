@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gansmith import assess
-from gansmith.assess import evaluate, test_split
+from gansmith.assess import evaluate, test_split, worth
 from gansmith.config import DataSpec
-from gansmith.data import Dataset
+from gansmith.data import Dataset, open_source, prepare
 from gansmith.errors import GansmithError
 from gansmith.metrics.features import FeatureSpace, module_space, random_space
 from gansmith.metrics.memorisation import GAP
@@ -27,13 +27,13 @@ NAMES = tuple("0123456789")
 SPEC = builders.pictures(1, 8, 8, classes=NAMES)
 
 
-def make_run(path: Path, spec: DataSpec = SPEC, **changes: Any) -> Path:
+def make_run(path: Path, spec: DataSpec = SPEC, digest: str | None = None, **changes: Any) -> Path:
     settings = {"model": "compact", "size": "8", "source": "digits", "conditional": "auto"}
     a_config = builders.config(**{**settings, **changes})
     run = RunFolder(path)
     path.mkdir(parents=True)
     run.write_config(a_config)
-    run.write_model(a_config, spec, builders.weights(a_config, spec), 5)
+    run.write_model(a_config, spec, builders.weights(a_config, spec), 5, digest)
     return path
 
 
@@ -119,6 +119,13 @@ def test_a_space_of_ones_own(run: Path) -> None:
     assert evaluate(run, space=space, n=40).protocol.weights == space.weights
 
 
+def test_any_network_is_a_space_and_nothing_else_is(run: Path) -> None:
+    found = evaluate(run, space=Halves(), n=40)
+    assert found.protocol.space == "Halves"
+    with pytest.raises(GansmithError, match="or a network, found 5"):
+        evaluate(run, space=5)  # type: ignore[arg-type]
+
+
 def test_other_data_are_compared_and_copies_sought_where_it_was_trained(
     run: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +187,70 @@ def test_training_data_that_are_gone_can_be_named_anew(tmp_path: Path) -> None:
     found = evaluate(run, new, say=said.append)
     assert found.memorisation is not None
     assert any("for what it was trained on" in line for line in said)
+
+
+def test_data_that_changed_since_training_are_said_to_hide_copies(tmp_path: Path) -> None:
+    known = prepare(open_source("digits"), height=8, width=8).digest
+    for digest, said in ((known, False), ("0" * 64, True), (None, False)):
+        run = make_run(tmp_path / str(digest), digest=digest)
+        memorisation = evaluate(run, space="random", n=40).memorisation
+        assert memorisation is not None
+        assert ("not the examples it was trained on" in memorisation["verdict"]) == said
+        assert (memorisation["space"], memorisation["reference"]) == ("random", "digits")
+        assert memorisation["digest"] == known
+
+
+def save_digits(path: Path, keep: Any, labels: bool = True) -> Path:
+    """Of the embedded digits some of the classes `keep`, as an array file."""
+    data = prepare(open_source("digits"), height=8, width=8)
+    assert data.labels is not None
+    rows = torch.isin(data.labels, torch.tensor(list(keep))).nonzero()[:, 0][::7]
+    arrays = {"images": data.values[rows, 0].numpy()}
+    np.savez(path, **arrays, **({"labels": data.labels[rows].numpy()} if labels else {}))
+    return path
+
+
+def test_worth_reads_the_tests_labels_by_their_names(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Tensor] = []
+    measure = assess.measure_worth
+
+    def note(*arguments: Any, **options: Any) -> Any:
+        seen.append(arguments[1][1])
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(assess, "measure_worth", note)
+    test = save_digits(tmp_path / "test.npz", range(3, 10))
+    found = worth(run, test=test, n=40, sizes=(20,), seeds=2, steps=2)
+    assert sorted(set(seen[0].tolist())) == [3, 4, 5, 6, 7, 8, 9]  # in the file they are 0 to 6
+    assert found.origin is not None
+    assert (found.origin.run, found.origin.step) == ("one", 5)
+    assert (found.origin.data, found.origin.test) == ("digits", "test")
+    assert str(found.origin) in found.lines()[-1]
+    assert found.augmentation == ("affine",)
+
+
+def test_worth_refuses_what_it_can_not_be_judged_by(tmp_path: Path) -> None:
+    source = save_digits(tmp_path / "digits.npz", range(10))
+    part = save_digits(tmp_path / "part.npz", range(5))
+    bare = save_digits(tmp_path / "bare.npz", range(10), labels=False)
+    run = make_run(tmp_path / "run", source=str(source))
+    few: dict[str, Any] = {"n": 40, "sizes": (20,), "seeds": 2, "steps": 1}
+    with pytest.raises(GansmithError, match="digits has no test split; name some with --test"):
+        worth(run, **few)
+    with pytest.raises(GansmithError, match=r"bare\.npz has no labels"):
+        worth(run, test=bare, **few)
+    with pytest.raises(GansmithError, match=r"digits\.npz is what they learn from"):
+        worth(run, test=source, **few)
+    learnt = prepare(open_source(part), height=8, width=8, channels="grey").digest
+    taught = make_run(tmp_path / "taught", source=str(source), digest=learnt)
+    with pytest.raises(GansmithError, match=r"part\.npz is what they learn from"):
+        worth(taught, test=part, **few)
+    spec = builders.pictures(1, 8, 8, classes=NAMES[:5])
+    five = make_run(tmp_path / "five", spec, source=str(part))
+    with pytest.raises(GansmithError, match="the generator's, 0, 1, 2, 3, 4; found 5, 6, 7, 8, 9"):
+        worth(five, test=source, **few)
 
 
 def test_the_run_of_the_current_folder_has_its_name(

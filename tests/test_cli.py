@@ -12,6 +12,7 @@ from PIL import Image
 
 from gansmith.cli import main
 from gansmith.config import Config
+from gansmith.data import open_source, prepare
 
 TINY = [
     "--set=generator_filters=4",
@@ -230,7 +231,7 @@ def test_evaluate_prints_figures_beside_their_floor_and_keeps_them(
 ) -> None:
     copy = evaluated(run, "--infinity", "--seed", 3)
     said, aside = capsys.readouterr()
-    assert "step 20: 40 generated against 1,757 real of digits, random features (" in said
+    assert "step 20: 40 generated against 1,757 real of digits at 16x16, random features (" in said
     assert "seed 3" in said
     for words in ("floor: real", "FID ", "FID∞", "KID × 1000", "× the floor", "recall"):
         assert words in said
@@ -277,6 +278,41 @@ def test_compare_puts_runs_side_by_side_that_were_measured_alike(
     (other / "evaluation.json").write_text("{}")
     assert "not what gansmith wrote" in refused(capsys, "compare", copy, other)
     assert "No such file" in refused(capsys, "compare", copy, run)
+
+
+def test_names_of_runs_are_not_taken_for_markup(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path
+) -> None:
+    copy = evaluated(run)
+    for name in ("x[bold]", "x[", "[/x]"):
+        other = shutil.copytree(copy, tmp_path / "others" / name.replace("/", ""))
+        figures = json.loads((copy / "evaluation.json").read_text()) | {"run": name}
+        (other / "evaluation.json").write_text(json.dumps(figures))
+        capsys.readouterr()
+        assert call("compare", other, copy) == 0
+        assert f"{name} @ 20" in capsys.readouterr().out
+
+
+def test_worth_says_what_it_found_and_writes_it_where_it_was_told(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path
+) -> None:
+    data = prepare(open_source("digits"), height=None, width=None)
+    assert data.labels is not None
+    images, labels = data.values[::20, 0].numpy(), data.labels[::20].numpy()
+    np.savez(tmp_path / "test.npz", images=images, labels=labels)
+    quick = ("--test", tmp_path / "test.npz", "-n", 40, "--sizes", 30, "--seeds", 2, "--steps", 2)
+    out = tmp_path / "new" / "worth.json"
+    assert call("worth", run, *quick, "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "real examples" in said
+    assert "synthetic only (CAS): " in said
+    found = json.loads(out.read_text())
+    assert found["summary"] in said
+    assert found["origin"]["data"] == "digits"
+    (tmp_path / "file").touch()
+    said = refused(capsys, "worth", run, *quick, "--out", tmp_path / "file" / "worth.json")
+    assert "can't write to" in said
+    assert "name another file with --out" in said
 
 
 def test_dataset_writes_so_many_of_each_class(

@@ -42,6 +42,7 @@ def evaluation(**changes: Any) -> Evaluation:
         real_entropy=0.693,
         distance=0.25,
         fid=(31.25, None),
+        fid_floor=(6.125, 7.5),
     )
     return Evaluation(
         **{
@@ -148,7 +149,7 @@ def test_an_evaluation_is_a_section_with_figures_floors_and_verdict(tmp_path: Pa
     page = report(evaluated(tmp_path / "run"))
     for part in (
         "Beside real data",
-        "597 generated against 1,200 real of digits, random features (0123456789abcdef",
+        "597 generated against 1,200 real of digits at 8x8, random features (0123456789abcdef",
         "No sign of copying: all is well.",
         "25.0% of the examples would have to change class",
         "The generated pictures that lie nearest to a training picture",
@@ -170,7 +171,7 @@ def test_classes_have_bars_shares_and_a_fid(tmp_path: Path) -> None:
     bars = [a for tag, a in page.tags if tag == "rect"]
     assert [a["class"] for a in bars] == ["made", "real"] * 2
     assert [float(str(a["width"])) for a in bars] == pytest.approx([100, 66.67, 33.33, 66.67])
-    assert "<td>75.0%</td><td>50.0%</td><td>31.250</td>" in page.source
+    assert "<td>75.0%</td><td>50.0%</td><td>31.250</td><td>6.125</td>" in page.source
     assert "<td>25.0%</td><td>50.0%</td><td>–</td>" in page.source
 
 

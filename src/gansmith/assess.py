@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gansmith.api import prepare_for
 from gansmith.checkpoint import write_atomically
@@ -17,7 +18,8 @@ from gansmith.generate import Model, load
 from gansmith.metrics import evaluation
 from gansmith.metrics.classifier import classifier_space
 from gansmith.metrics.evaluation import Points, Space, memorisation_record, memorised
-from gansmith.metrics.features import FeatureSpace, random_space
+from gansmith.metrics.features import FeatureSpace, module_space, random_space
+from gansmith.metrics.gain import Origin
 from gansmith.metrics.inception_weights import inception_space
 from gansmith.metrics.memorisation import write_pairs
 from gansmith.metrics.protocol import Evaluation
@@ -36,7 +38,7 @@ def evaluate(
     run: str | Path,
     data: str | Path | None = None,
     *,
-    space: str | FeatureSpace = "auto",
+    space: str | FeatureSpace | nn.Module = "auto",
     held_out: str | Path | None = None,
     data_dir: str | Path | None = None,
     n: int = 10_000,
@@ -51,8 +53,8 @@ def evaluate(
         run: a run's folder, or a model folder.
         data: the real examples to compare with; the run's own training data if None.
         space: "classifier" (trained on the run's labels), "inception" (the standard one), "random",
-            "auto" (the classifier where there are labels, else random), or a `FeatureSpace` such
-            as `module_space` gives for any network.
+            "auto" (the classifier where there are labels, else random), any network (see
+            `module_space`), or a `FeatureSpace`.
         held_out: real examples that training never saw, for the memorisation audit; the test split
             where the data set has one, else every training example is compared with the others.
         data_dir: where a named data set's files lie already.
@@ -68,7 +70,7 @@ def evaluate(
     Raises:
         GansmithError: no run, no data, too few of them, or a feature space that can't be had.
     """
-    _require_known(space)
+    space = _known(space)
     model = load(run, device)
     trained_on, real = _both(model, data, data_dir, say)
     unseen = _held_out(model, held_out, data_dir, say)
@@ -90,7 +92,10 @@ def evaluate(
     say("looking for copies of training examples")
     count = min(n, evaluation.PIXELS_MOST)
     copies, pictures = memorised(model, trained_on, unseen, fair, n=count, seed=seed)
-    found = found.model_copy(update={"memorisation": memorisation_record(copies)})
+    by = {"space": fair.name, "weights": fair.weights, "reference": trained_on.name}
+    doubt = _doubt(model, trained_on)
+    record = memorisation_record(copies, doubt) | by | {"digest": trained_on.digest}
+    found = found.model_copy(update={"memorisation": record})
     folder = Path(run)
     with clear_errors(folder, AGAIN):
         write_atomically(folder / "evaluation.json", found.to_json().encode())
@@ -132,39 +137,79 @@ def worth(
         GansmithError: a generator or data without labels, or what `evaluate` raises.
     """
     model = load(run, device)
-    real = _real(model, data, data_dir, say)
+    real = _prepared(model, data, data_dir, say)
     if real.labels is None or not real.classes or tuple(real.classes) != model.spec.classes:
         raise GansmithError(
             f"worth: expected a generator and data of the same classes, found "
             f"{_listed(model.spec.classes)} and {_listed(real.classes)}; train with labels "
             "(--set conditional=yes) or name other --data"
         )
-    source = str(model.config.source if data is None else data)
-    named = test or test_split(source)
-    judged_by = _real(model, named, data_dir, say) if named else None
-    if judged_by is None or judged_by.labels is None:
-        raise GansmithError(
-            "worth: expected labelled real examples that neither the generator nor the classifiers "
-            f"have seen, and {real.name} has no test split; name some with --test"
-        )
+    judged_by, judged_labels = _test(model, real, data, test, data_dir, say)
     count = n or len(real)
     say(f"generating {count:,}")
     classes = list(range(len(real.classes)))
     samples = model.generate(count, seed=seed, labels=classes)
     assert samples.labels is not None
-    return measure_worth(
-        real.values,
-        real.labels,
-        judged_by.values,
-        judged_by.labels,
-        evaluation.as_tensor(samples),
-        torch.from_numpy(samples.labels),
+    found = measure_worth(
+        (real.values, real.labels),
+        (judged_by.values, judged_labels),
+        (evaluation.as_tensor(samples), torch.from_numpy(samples.labels)),
         len(classes),
         sizes=sizes,
         seeds=seeds,
         steps=steps,
         seed=seed,
         say=say,
+    )
+    name = Path(run).resolve().name
+    of = Origin(name, model.step, real.name, real.digest, judged_by.name, judged_by.digest)
+    return replace(found, origin=of)
+
+
+def _test(
+    model: Model,
+    real: Dataset,
+    data: str | Path | None,
+    test: str | Path | None,
+    data_dir: str | Path | None,
+    say: Say,
+) -> tuple[Dataset, Tensor]:
+    """Real examples to be judged by, and their labels, numbered as the generator's classes are."""
+    named = test or test_split(str(model.config.source if data is None else data))
+    unseen = "labelled real examples that neither the generator nor the classifiers have seen"
+    if named is None:
+        raise GansmithError(
+            f"worth: expected {unseen}, and {real.name} has no test split; name some with --test"
+        )
+    found = _prepared(model, named, data_dir, say)
+    if found.digest in (real.digest, model.digest):
+        raise GansmithError(
+            f"worth: expected {unseen}, and {named} is what they learn from; name others with --test"
+        )
+    if found.labels is None:
+        raise GansmithError(f"worth: expected {unseen}, and {named} has no labels; name others")
+    return found, _renumbered(found, model.spec.classes or (), str(named))
+
+
+def _renumbered(data: Dataset, classes: Sequence[str], named: str) -> Tensor:
+    """Labels int64 (N,) by their names: data that lack a class number those after it otherwise."""
+    assert data.labels is not None
+    unknown = [name for name in data.classes or () if name not in classes]
+    if unknown:
+        raise GansmithError(
+            f"worth: expected no classes in {named} but the generator's, {_listed(classes)}; "
+            f"found {_listed(unknown)}"
+        )
+    return torch.tensor([classes.index(name) for name in data.classes or ()])[data.labels]
+
+
+def _doubt(model: Model, trained_on: Dataset) -> str:
+    """What to say where copies are sought among other examples than the generator learnt from."""
+    if model.digest in (None, trained_on.digest):
+        return ""
+    return (
+        f"These are not the examples it was trained on ({trained_on.name} has other content now): "
+        "copies of those would not show."
     )
 
 
@@ -186,9 +231,14 @@ def _space(space: str | FeatureSpace, model: Model, trained_on: Dataset, say: Sa
     return classifier_space(trained_on, say=say)
 
 
-def _require_known(space: str | FeatureSpace) -> None:
-    if isinstance(space, str) and space not in SPACES:
-        raise GansmithError(f"space: expected one of {', '.join(SPACES)}, found {space!r}")
+def _known(space: str | FeatureSpace | nn.Module) -> str | FeatureSpace:
+    if isinstance(space, nn.Module):
+        return module_space(space)
+    if not isinstance(space, FeatureSpace) and space not in SPACES:
+        raise GansmithError(
+            f"space: expected one of {', '.join(SPACES)} or a network, found {space!r}"
+        )
+    return space
 
 
 def _untrained(model: Model) -> Space:
@@ -200,10 +250,10 @@ def _held_out(
 ) -> Tensor | None:
     """Real examples that training never saw: those named, or the data set's own test split."""
     if held_out is not None:
-        return _real(model, held_out, data_dir, say).values
+        return _prepared(model, held_out, data_dir, say).values
     named = test_split(model.config.source)
     try:
-        return None if named is None else _real(model, named, data_dir, say).values
+        return None if named is None else _prepared(model, named, data_dir, say).values
     except GansmithError as error:  # nobody asked for it
         say(f"going on without unseen real examples: {error}")
         return None
@@ -225,9 +275,9 @@ def _both(
     model: Model, data: str | Path | None, data_dir: str | Path | None, say: Say
 ) -> tuple[Dataset, Dataset]:
     """What the generator was trained on, and what it is compared with."""
-    real = None if data is None else _real(model, data, data_dir, say)
+    real = None if data is None else _prepared(model, data, data_dir, say)
     try:
-        trained_on = _real(model, None, data_dir, say)
+        trained_on = _prepared(model, None, data_dir, say)
     except GansmithError as error:
         if real is None:
             raise
@@ -236,7 +286,9 @@ def _both(
     return trained_on, trained_on if real is None else real
 
 
-def _real(model: Model, data: str | Path | None, data_dir: str | Path | None, say: Say) -> Dataset:
+def _prepared(
+    model: Model, data: str | Path | None, data_dir: str | Path | None, say: Say
+) -> Dataset:
     """Real examples in the generator's own shape."""
     config, spec = model.config, model.spec
     named = str(config.source if data is None else data)

@@ -45,9 +45,16 @@ class Model:
     """A trained generator: what `gansmith.load` returns."""
 
     def __init__(
-        self, config: Config, spec: DataSpec, weights: dict[str, Tensor], step: int, device: str
+        self,
+        config: Config,
+        spec: DataSpec,
+        weights: dict[str, Tensor],
+        step: int,
+        device: str,
+        digest: str | None = None,
     ):
-        self.config, self.spec, self.step = config, spec, step
+        """`digest` is that of the data it was trained on, where it is known."""
+        self.config, self.spec, self.step, self.digest = config, spec, step, digest
         self.device = pick_device(device)
         check_fit(config, spec)
         # Built without memory, then given the weights: what a description claims costs nothing
@@ -179,42 +186,37 @@ def to_values(made: Tensor, spec: DataSpec) -> np.ndarray:
     return points.numpy().astype(np.float32)
 
 
-def parse_model(description: Any, where: str) -> tuple[Config, DataSpec, int]:
-    """Check the JSON beside a generator's weights. Raises GansmithError."""
+def _read_model(description: Any, weights: dict[str, Tensor], device: str, where: str) -> Model:
+    """From the JSON beside a generator's weights, and these. Raises GansmithError."""
     try:
         if not isinstance(description["step"], int):
             raise ValueError("step is not a whole number")
         spec = DataSpec.model_validate(description["spec"])
         config = build(description["config"])
+        digest = description.get("digest")
     except (KeyError, TypeError, ValueError) as error:
         raise GansmithError(f"{where}: not a generator's description ({error})") from None
-    return config, spec, description["step"]
+    known = digest if isinstance(digest, str) else None
+    try:
+        return Model(config, spec, weights, description["step"], device, known)
+    except GansmithError as error:
+        raise GansmithError(f"{where}: {error}") from None
 
 
 def _load_model(folder: Path, device: str) -> Model:
     files = checkpoint.read_folder(folder)
     try:
-        config, spec, step = parse_model(json.loads(files["model.json"]), str(folder))
+        description = json.loads(files["model.json"])
         weights = load_tensors(files["model.safetensors"])
     except (KeyError, ValueError, RecursionError, SafetensorError) as error:
         raise GansmithError(f"{folder}: not a model that gansmith wrote ({error})") from None
-    return _build(config, spec, weights, step, device, folder)
+    return _read_model(description, weights, device, str(folder))
 
 
 def _from_checkpoint(saved: checkpoint.Checkpoint, device: str) -> Model:
-    config, spec, step = parse_model(dict(saved.state), str(saved.path))
     tensors = saved.tensors.get("model", {})
     weights = {key.removeprefix("ema."): t for key, t in tensors.items() if key.startswith("ema.")}
-    return _build(config, spec, weights, step, device, saved.path)
-
-
-def _build(
-    config: Config, spec: DataSpec, weights: Any, step: int, device: str, where: Path | None
-) -> Model:
-    try:
-        return Model(config, spec, weights, step, device)
-    except GansmithError as error:
-        raise GansmithError(f"{where}: {error}") from None
+    return _read_model(dict(saved.state), weights, device, str(saved.path))
 
 
 def _label_number(label: int | str, classes: tuple[str, ...]) -> int | None:

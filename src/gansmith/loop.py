@@ -132,7 +132,7 @@ class Session:
             finally:
                 self.observer.close()
             weights = self.players.ema.network.state_dict()
-            self.run.write_model(self.config, self.spec, weights, self.step)
+            self.run.write_model(self.config, self.spec, weights, self.step, self.digest)
         return TrainResult(self.run.path, self.step, self.images, self.seconds, self.observer.score)
 
     def steps(self) -> Iterator[None]:

@@ -122,21 +122,26 @@ class RunFolder:
         checkpoint.write_atomically(path, content)
         return path
 
-    def write_model(self, config: Config, spec: DataSpec, weights: Any, step: int) -> None:
-        """The slim final generator."""
-        checkpoint.write_folder(self.model, model_files(config, spec, weights, step))
+    def write_model(
+        self, config: Config, spec: DataSpec, weights: Any, step: int, digest: str | None = None
+    ) -> None:
+        """The slim final generator; `digest` is that of the data it was trained on."""
+        checkpoint.write_folder(self.model, model_files(config, spec, weights, step, digest))
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def model_files(config: Config, spec: DataSpec, weights: Any, step: int) -> dict[str, bytes]:
+def model_files(
+    config: Config, spec: DataSpec, weights: Any, step: int, digest: str | None
+) -> dict[str, bytes]:
     """A model folder's files: weights, and what is needed to build the network they belong to."""
     description = {
         "format": "gansmith-generator-1",
         "step": step,
         "config": config.model_dump(mode="json"),
         "spec": spec.model_dump(mode="json"),
+        "digest": digest,
     }
     return {
         "model.safetensors": checkpoint.encode(weights),

@@ -224,6 +224,8 @@ def test_a_class_that_is_never_made(digits: Dataset) -> None:
     assert found.balance is not None
     assert found.balance.missing == ["8", "9"]
     assert found.balance.fid[9] is None
+    assert found.balance.fid_floor[9] is not None
+    assert found.balance.fid[0] == pytest.approx(found.balance.fid_floor[0], rel=0.5)
     assert "Never made: 8, 9." in found.remarks()[0]
     assert "agreement" not in found.figures
 
@@ -275,16 +277,20 @@ def test_points_are_measured_as_they_are() -> None:
     assert found["fid"] == measure(Points().embed(a), Points().embed(b))["fid"].value
 
 
-def test_a_generator_gone_wild_is_a_sentence() -> None:
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(20, "it: the generator makes numbers"), (40, "space: wild makes numbers .* of random; use")],
+)
+def test_a_generator_or_a_space_gone_wild_is_a_sentence(count: int, said: str) -> None:
     class Wild:
         name, weights, resize = "wild", "none", "none"
 
         def embed(self, pictures: Tensor) -> Any:
             features = torch.rand(len(pictures), 4)
-            features[0, 0] = float("inf")
+            features[0, 0] = float("inf") if len(pictures) == count else 0.0
             return evaluation.Embedding(features, None)
 
-    with pytest.raises(GansmithError, match="not finite"):
+    with pytest.raises(GansmithError, match=said):
         look(builders.model(), builders.dataset(40), Wild())
 
 
@@ -298,6 +304,20 @@ def test_copies_are_found_and_their_record_can_be_kept(digits: Dataset, tmp_path
     kept = look(Maker(train.values), train, n=300).model_copy(update={"memorisation": record})
     (tmp_path / "evaluation.json").write_text(kept.to_json())
     assert read_evaluation(tmp_path / "evaluation.json") == kept
+
+
+def test_a_rare_class_is_asked_for_as_rarely_as_it_is_found(digits: Dataset) -> None:
+    """Asked for equally often, examples of a class that lies close together look like copies."""
+    assert digits.labels is not None
+    ones, others = (digits.labels == 1).nonzero()[:, 0], (digits.labels == 8).nonzero()[:, 0]
+    rows = torch.cat([ones[:10], others[:150]])
+    changes = {"values": digits.values[rows], "labels": digits.labels[rows]}
+    train = Dataset(**{**vars(digits), **changes})
+    maker = Maker(train.values, train.labels, NAMES)
+    memorised(maker, train, None, random_space(1), n=400)  # type: ignore[arg-type]
+    assert maker.asked is not None
+    assert 10 <= maker.asked.count("1") <= 45  # 25 of 400 are expected
+    assert maker.asked.count("8") == 400 - maker.asked.count("1")
 
 
 def test_a_record_of_infinite_ratios_can_be_kept(tmp_path: Any) -> None:

@@ -49,7 +49,7 @@ def found(run: str = "one", fid: float = 12.0, **changes: Any) -> Evaluation:
 
 def test_the_protocol_says_all_that_matters() -> None:
     assert str(PROTOCOL) == (
-        "597 generated against 1,200 real of digits, random features "
+        "597 generated against 1,200 real of digits at 8x8, random features "
         "(0123456789abcdef, resize: none), seed 0"
     )
 
@@ -115,6 +115,12 @@ def test_what_differs_is_named(field: str, value: object, said: str) -> None:
         compare([found(), found(), found("two", **{field: value})])
     assert f"one and two were measured differently ({said})" in str(error.value)
     assert "evaluate both again" in str(error.value)
+
+
+def test_two_sizes_can_not_be_compared_and_no_option_is_named_that_would_help() -> None:
+    with pytest.raises(GansmithError, match="one makes examples of 8x8, two of 64x64") as error:
+        compare([found(), found("two", size="64x64", digest="cd" * 32)])
+    assert "--data" not in str(error.value)
 
 
 def test_the_same_data_under_another_name_are_the_same() -> None:

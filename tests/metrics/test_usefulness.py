@@ -41,9 +41,7 @@ def noise() -> Labelled:
 def tried(digits: list[Labelled], synthetic: Labelled, size: int, seeds: int, steps: int) -> Worth:
     real, _, (test, labels) = digits
     few = (test[:300], labels[:300])
-    return worth(
-        *real, *few, *synthetic, 10, sizes=(size,), seeds=seeds, steps=steps, batch_size=32
-    )
+    return worth(real, few, synthetic, 10, sizes=(size,), seeds=seeds, steps=steps, batch_size=32)
 
 
 def test_more_real_pictures_are_a_gain(digits: list[Labelled]) -> None:
@@ -86,7 +84,7 @@ def test_the_same_arguments_give_the_same_result(digits: list[Labelled]) -> None
     def found(seed: int) -> Worth:
         few = (test[0][:50], test[1][:50])
         return worth(
-            *real, *few, *other, 10, sizes=(20, 50), seeds=2, steps=3, batch_size=8, seed=seed
+            real, few, other, 10, sizes=(20, 50), seeds=2, steps=3, batch_size=8, seed=seed
         )
 
     first = found(0)
@@ -112,17 +110,29 @@ def test_a_gain_with_fewer_than_the_generator_saw_is_said_to_be_partly_theirs(
     real, other, test = ((x[:20], y[:20]) for x, y in digits)
 
     def cautions(*sizes: int) -> list[str]:
-        found = worth(*real, *test, *other, 10, sizes=sizes, seeds=2, steps=1)
+        found = worth(real, test, other, 10, sizes=sizes, seeds=2, steps=1)
         return [line for line in found.lines() if line.startswith("A gain at fewer than all 20 ")]
 
     assert len(cautions(10, 20)) == len(cautions(10)) == 1
     assert cautions(20) == []
 
 
+def test_too_few_steps_to_see_all_real_ones_are_said(digits: list[Labelled]) -> None:
+    real, other, test = ((x[:20], y[:20]) for x, y in digits)
+
+    def found(steps: int) -> str:
+        options = {"sizes": (10, 20), "seeds": 2, "steps": steps, "batch_size": 8}
+        return "\n".join(worth(real, test, other, 10, **options).lines())  # type: ignore[arg-type]
+
+    assert "saw 16 examples, so not all of 20 real ones" in found(2)
+    assert "--steps 6 or more" in found(2)
+    assert "so not all of" not in found(3)
+
+
 def test_each_result_is_said(digits: list[Labelled]) -> None:
     said: list[str] = []
     few = [(x[:20], y[:20]) for x, y in digits]
-    worth(*few[0], *few[2], *few[1], 10, sizes=(10, 30), seeds=2, steps=1, say=said.append)
+    worth(few[0], few[2], few[1], 10, sizes=(10, 30), seeds=2, steps=1, say=said.append)
     assert len(said) == 6  # size 30 is left out: there are only 20
     assert said[0].startswith("real only, 10 real: ")
     assert said[-1].startswith("synthetic only: ")
@@ -231,10 +241,10 @@ def test_bad_arguments_are_refused(digits: list[Labelled]) -> None:
     real, other, test = digits
     larger = torch.zeros(4, 1, 9, 9, dtype=torch.uint8)
     with pytest.raises(GansmithError, match=r"one shape.*\(1, 9, 9\)"):
-        worth(*real, *test, larger, torch.arange(4), 10)
+        worth(real, test, (larger, torch.arange(4)), 10)
     with pytest.raises(GansmithError, match="seeds: expected at least 2"):
-        worth(*real, *test, *other, 10, seeds=1)
+        worth(real, test, other, 10, seeds=1)
     with pytest.raises(GansmithError, match=r"sizes: expected numbers from 1 to 100.*found 200"):
-        worth(*real, *test, *other, 10, sizes=(200,))
+        worth(real, test, other, 10, sizes=(200,))
     with pytest.raises(GansmithError, match="from 0 to 4"):
-        worth(*real, *test, *other, 5)
+        worth(real, test, other, 5)

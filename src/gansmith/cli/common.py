@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 console = Console(highlight=False)
 
@@ -42,7 +43,9 @@ def quietly(line: str) -> None:
 
 
 def print_table(heads: tuple[str, ...], rows: Any) -> None:
-    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+    """Names of runs and classes are strangers' text, and not taken for markup."""
+    columns = (Column(Text(head)) for head in heads)
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     console.print(table)

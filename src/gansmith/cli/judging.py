@@ -10,6 +10,8 @@ import typer
 from gansmith.cli.common import DataDir, Device, RunArgument, print_table, quietly, say
 from gansmith.errors import GansmithError
 
+ELSEWHERE = "name another file with --out"
+
 
 def evaluate(
     run: RunArgument,
@@ -100,7 +102,12 @@ def worth(
     - `gansmith worth RUN --data mnist --sizes 100,all --seeds 5`
     """
     from gansmith.assess import worth as measure
+    from gansmith.checkpoint import write_atomically
+    from gansmith.run import clear_errors
 
+    if out is not None:  # before the hour of work that is to be written there
+        with clear_errors(out, ELSEWHERE):
+            out.parent.mkdir(parents=True, exist_ok=True)
     found = measure(
         run,
         data,
@@ -116,10 +123,7 @@ def worth(
     )
     say(*found.lines())
     if out is not None:
-        from gansmith.checkpoint import write_atomically
-        from gansmith.run import clear_errors
-
-        with clear_errors(out):
+        with clear_errors(out, ELSEWHERE):
             write_atomically(out, found.to_json().encode())
 
 

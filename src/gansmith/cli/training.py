@@ -23,7 +23,8 @@ def train(
     epochs: Annotated[float | None, typer.Option(help="… so many passes, or …")] = None,
     images: Annotated[int | None, typer.Option(help="… so many images.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="The same seed gives the same run on one machine.")
+        int | None,
+        typer.Option(help="The same seed gives the same run, of so many images or epochs."),
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,

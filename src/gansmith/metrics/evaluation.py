@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -85,6 +84,10 @@ def evaluate(
     sides = split(len(real), n, seed)
     samples = model.generate(n, seed=seed, labels=_labels_of(real, sides.held, model))
     made, embedded = space.embed(as_tensor(samples)), space.embed(real.values)
+    if not embedded.features.isfinite().all():
+        raise GansmithError(
+            f"space: {space.name} makes numbers that are not finite of {real.name}; use another"
+        )
     if not made.features.isfinite().all():
         raise GansmithError(f"{run}: the generator makes numbers that are not finite: train anew")
     held, reference = (_rows(embedded, rows) for rows in (sides.held, sides.reference))
@@ -102,6 +105,7 @@ def evaluate(
             weights=space.weights,
             resize=space.resize,
             reference=real.name,
+            size=_size(real),
             digest=real.digest,
             real=len(sides.reference),
             made=n,
@@ -113,7 +117,7 @@ def evaluate(
             )
             for name, e in figures.items()
         },
-        balance=_balance(made, reference, samples, real, sides) if read == _classes(real) else None,
+        balance=_balance(made, embedded, samples, real, sides) if read == _classes(real) else None,
     )
 
 
@@ -154,10 +158,14 @@ def memorised(
 ) -> tuple[Memorisation, Tensor]:
     """Audit `n` generated examples against the pictures that the generator was trained on.
 
-    `held_out` are real pictures (L, C, H, W) that it never saw; without any, every training example
-    is compared with the others. Returns the audit, and the generated pictures it speaks of.
+    Classes are asked for in their shares among those: a rare class made often would lie nearer to
+    them, or farther off, than fresh real examples do. `held_out` are real pictures (L, C, H, W) that
+    it never saw; without any, every training example is compared with the others. Returns the
+    audit, and the generated pictures it speaks of.
     """
-    samples = model.generate(n, seed=seed)
+    generator = torch.Generator().manual_seed(derive_seed(seed, Draw.REFERENCE, 1))
+    drawn = torch.randint(len(train), (n,), generator=generator)
+    samples = model.generate(n, seed=seed, labels=_labels_of(train, drawn, model))
     pictures = as_tensor(samples)
     classes = None if samples.labels is None else torch.from_numpy(samples.labels)
     known, made = space.embed(train.values).features, space.embed(pictures).features
@@ -171,10 +179,14 @@ def as_tensor(samples: Samples) -> Tensor:
     return made.permute(0, 3, 1, 2).contiguous() if made.dim() == 4 else made
 
 
-def memorisation_record(found: Memorisation) -> dict[str, Any]:
-    """What of an audit is kept beside the figures, as JSON has it: infinity is null there."""
+def memorisation_record(found: Memorisation, doubt: str = "") -> dict[str, Any]:
+    """What of an audit is kept beside the figures, as JSON has it: infinity is null there.
+
+    `doubt` is what else the verdict should say.
+    """
     pairs = [_finite(asdict(pair)) for pair in found.closest]
-    record = {**asdict(found), "ratio": found.ratio, "verdict": found.verdict}
+    verdict = " ".join(filter(None, (found.verdict, doubt)))
+    record = {**asdict(found), "ratio": found.ratio, "verdict": verdict}
     return {**_finite(record), "closest": pairs}
 
 
@@ -183,8 +195,13 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
     return {key: None if key in infinite else value for key, value in values.items()}
 
 
+def _size(real: Dataset) -> str:
+    """Pictures' ``28x28``, points' ``2``."""
+    return "x".join(map(str, reversed(real.values.shape[1:][-2:])))
+
+
 def _labels_of(real: Dataset, rows: Tensor, model: Model) -> list[str] | None:
-    """The labels to ask for: those of the held real examples, so that classes weigh the same."""
+    """The labels to ask for: those of these real examples, so that classes weigh the same."""
     names = model.spec.classes
     if not names:
         return None
@@ -215,7 +232,7 @@ def _agreement(embedding: Embedding, asked: Tensor) -> Estimate:
 
 
 def _balance(
-    made: Embedding, reference: Embedding, samples: Samples, real: Dataset, sides: Sides
+    made: Embedding, embedded: Embedding, samples: Samples, real: Dataset, sides: Sides
 ) -> Balance | None:
     """As the classifier reads them; within a class, the FID of what was asked for."""
     classes = _classes(real)
@@ -225,8 +242,10 @@ def _balance(
     found = distances.class_balance(read, labels, len(classes))
     known = samples.labels is not None and samples.classes == classes
     asked = torch.from_numpy(samples.labels) if known else read
-    within: Sequence[float | None] = distances.per_class_fid(
-        reference.features, labels, made.features, asked, len(classes)
+    held, reference = (embedded.features[rows] for rows in (sides.held, sides.reference))
+    within, floor = (
+        distances.per_class_fid(reference, labels, features, of, len(classes))
+        for features, of in ((made.features, asked), (held, real.labels[sides.held]))
     )
     return Balance(
         classes=classes,
@@ -236,4 +255,5 @@ def _balance(
         real_entropy=found.real_entropy,
         distance=found.distance,
         fid=tuple(within),
+        fid_floor=tuple(floor),
     )

@@ -71,6 +71,25 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Whose synthetic examples, beside which real ones: names, and hashes of their content."""
+
+    run: str
+    step: int
+    data: str
+    data_digest: str
+    test: str
+    test_digest: str
+
+    def __str__(self) -> str:
+        data, test = self.data_digest[:12], self.test_digest[:12]
+        return (
+            f"{self.run} at step {self.step:,}; real examples of {self.data} ({data}), tested on "
+            f"{self.test} ({test})"
+        )
+
+
+@dataclass(frozen=True)
 class Worth:
     """What was found: every arm, a verdict for each size, and how it was measured."""
 
@@ -82,6 +101,9 @@ class Worth:
     seeds: int
     steps: int
     batch_size: int
+    seed: int
+    augmentation: tuple[str, ...]
+    origin: Origin | None = None
 
     def arm(self, name: str, size: int) -> Arm:
         return next(arm for arm in self.arms if (arm.name, arm.size) == (name, size))
@@ -111,16 +133,29 @@ class Worth:
             self.summary,
             *self._caution(),
             f"({self.seeds} seeds, {self.steps:,} steps of {self.batch_size} for each classifier, "
-            f"{self.synthetic:,} synthetic, {self.test:,} real to test with)",
+            f"{self.synthetic:,} synthetic, {self.test:,} real to test with, seed {self.seed}, "
+            f"augmentation: {', '.join(self.augmentation) or 'none'})",
+            *([] if self.origin is None else [f"({self.origin})"]),
         ]
 
     def _caution(self) -> list[str]:
-        if all(verdict.size >= self.real for verdict in self.verdicts):
-            return []
-        return [
-            f"A gain at fewer than all {self.real:,} real examples includes what the generator learnt "
-            "from the others, if it was trained on them."
-        ]
+        largest, drawn = (
+            max(verdict.size for verdict in self.verdicts),
+            self.steps * self.batch_size,
+        )
+        found = []
+        if any(verdict.size < self.real for verdict in self.verdicts):
+            found.append(
+                f"A gain at fewer than all {self.real:,} real examples includes what the generator "
+                "learnt from the others, if it was trained on them."
+            )
+        if drawn < largest:
+            found.append(
+                f"Each classifier saw {drawn:,} examples, so not all of {largest:,} real ones, and "
+                f"synthetic ones took the place of real: ask again with --steps "
+                f"{2 * math.ceil(largest / self.batch_size)} or more."
+            )
+        return found
 
     def to_json(self) -> str:
         arms = [asdict(arm) | {"mean": arm.mean, "sd": arm.sd} for arm in self.arms]

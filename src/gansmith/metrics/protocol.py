@@ -36,6 +36,7 @@ class Protocol(Section):
     weights: str  # … the hash of its weights, and what happens to pictures before it
     resize: str
     reference: str  # the real examples: their source …
+    size: str  # … pixels, width x height, or values of a point …
     digest: str  # … the hash of their content as decoded …
     real: int  # … and how many
     made: int  # generated examples, and as many real ones for the floor
@@ -43,7 +44,7 @@ class Protocol(Section):
 
     def __str__(self) -> str:
         return (
-            f"{self.made:,} generated against {self.real:,} real of {self.reference}, "
+            f"{self.made:,} generated against {self.real:,} real of {self.reference} at {self.size}, "
             f"{self.space} features ({self.weights}, resize: {self.resize}), seed {self.seed}"
         )
 
@@ -65,11 +66,12 @@ class Balance(Section):
     entropy: float
     real_entropy: float
     distance: float  # total variation: 0 the same, 1 nothing in common
-    fid: tuple[float | None, ...] = ()  # within each class
+    fid: tuple[float | None, ...] = ()  # within each class, and the same of real ones
+    fid_floor: tuple[float | None, ...] = ()
 
     @model_validator(mode="after")
     def _agree(self) -> Balance:
-        columns = (self.shares, self.real_shares, *([self.fid] if self.fid else []))
+        columns = (self.shares, self.real_shares, *filter(None, (self.fid, self.fid_floor)))
         if any(len(column) != len(self.classes) for column in columns):
             raise ValueError("expected a share for each class")
         return self
@@ -144,6 +146,11 @@ def compare(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
 def require_same_protocol(a: Evaluation, b: Evaluation) -> None:
     """Raise a GansmithError that names what differs."""
     both = a.protocol, b.protocol
+    if a.protocol.size != b.protocol.size:
+        raise GansmithError(
+            f"{a.run} makes examples of {a.protocol.size}, {b.run} of {b.protocol.size}, and figures "
+            "at two sizes can't be compared; train one of them at the other's size"
+        )
     # The same data may lie under two names.
     names = [name for name in Protocol.model_fields if name != "reference"]
     differing = [

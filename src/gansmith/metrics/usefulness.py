@@ -44,17 +44,16 @@ __all__ = [
     "worth",
 ]
 
+Labelled = tuple[Tensor, Tensor]  # pictures uint8 (N, C, H, W) and their labels int64 (N,)
+
 SIZES: tuple[int | None, ...] = (100, 300, 1000, None)
 STEPS, BATCH = 400, 64
 
 
 def worth(
-    real: Tensor,
-    real_labels: Tensor,
-    test: Tensor,
-    test_labels: Tensor,
-    synthetic: Tensor,
-    synthetic_labels: Tensor,
+    real: Labelled,
+    test: Labelled,
+    synthetic: Labelled,
     classes: int,
     *,
     sizes: Iterable[int | None] = SIZES,
@@ -69,8 +68,8 @@ def worth(
     """Train classifiers with and without synthetic data, and test them on real data.
 
     Args:
-        real, test, synthetic: uint8 (N, C, H, W), each with its labels int64 (N,). `test` must be
-            unknown to the generator too.
+        real, test, synthetic: pictures uint8 (N, C, H, W), and their labels int64 (N,). `test` must
+            be unknown to the generator too.
         classes: how many classes there are.
         sizes: how many real pictures to learn from, classes balanced; None for all. Smaller ones
             are part of larger ones; those larger than `real` are left out.
@@ -83,14 +82,15 @@ def worth(
         device: where to train.
         say: is told each result.
     """
-    _check(real, real_labels, test, test_labels, synthetic, synthetic_labels, classes, seeds)
-    kinds = augment if augment is not None else _plain(real)
-    trial = _Trial(classes, steps or STEPS, batch_size, seed, str(device), (test, test_labels), say)
-    made, used = _Labelled(synthetic, synthetic_labels), _sizes(sizes, len(real))
-    parts = [balanced_order(real_labels, trial.seed_of(s)) for s in range(seeds)]
+    _check(real, test, synthetic, classes, seeds)
+    kinds = augment if augment is not None else _plain(real[0])
+    trial = _Trial(classes, steps or STEPS, batch_size, seed, str(device), test, say)
+    made, count = _Part(*synthetic), len(real[0])
+    used = _sizes(sizes, count)
+    by_class = [balanced_order(real[1], trial.seed_of(s)) for s in range(seeds)]
     results: dict[tuple[str, int], Tensor] = {}
     for size in used:
-        known = [_Labelled(real, real_labels, part[:size]) for part in parts]
+        known = [_Part(*real, places[:size]) for places in by_class]
         for name, half, chosen in (
             (REAL, None, ()),
             (AUGMENTED, None, kinds),
@@ -98,20 +98,21 @@ def worth(
             (WITH_AUGMENTED, made, kinds),
         ):
             results[name, size] = trial.run(name, size, known, half, chosen)
-    if len(real) not in used:
-        everything = [_Labelled(real, real_labels)] * seeds
-        results[REAL, len(real)] = trial.run(REAL, len(real), everything)
+    if count not in used:
+        results[REAL, count] = trial.run(REAL, count, [_Part(*real)] * seeds)
     results[ALONE, 0] = trial.run(ALONE, 0, [made] * seeds)
     arms = {key: Arm(*key, tuple(right.mean(1).tolist())) for key, right in results.items()}
     return Worth(
         arms=tuple(arms.values()),
         verdicts=tuple(verdict_on(size, results) for size in used),
-        real=len(real),
-        synthetic=len(synthetic),
-        test=len(test),
+        real=count,
+        synthetic=len(synthetic[0]),
+        test=len(test[0]),
         seeds=seeds,
         steps=trial.steps,
         batch_size=batch_size,
+        seed=seed,
+        augmentation=kinds,
     )
 
 
@@ -145,7 +146,7 @@ def balanced_order(labels: Tensor, seed: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class _Part:
     """Pictures with labels, or those at `places` of them."""
 
     pictures: Tensor
@@ -165,7 +166,7 @@ class _Trial:
     batch_size: int
     seed: int
     device: str
-    test: tuple[Tensor, Tensor]
+    test: Labelled
     say: Say | None
 
     def seed_of(self, number: int) -> int:
@@ -175,8 +176,8 @@ class _Trial:
         self,
         name: str,
         size: int,
-        known: list[_Labelled],
-        half: _Labelled | None = None,
+        known: list[_Part],
+        half: _Part | None = None,
         augment: tuple[str, ...] = (),
     ) -> Tensor:
         """float (S, T): where the classifier that learned from `known` and `half` is right."""
@@ -191,7 +192,7 @@ class _Trial:
         return right
 
     def _right(
-        self, data: _Labelled, half: _Labelled | None, augment: tuple[str, ...], seed: int
+        self, data: _Part, half: _Part | None, augment: tuple[str, ...], seed: int
     ) -> Tensor:
         """bool (T,), of one classifier."""
         trained = train(
@@ -205,7 +206,7 @@ class _Trial:
         )
         return trained.predict(self.test[0]) == self.test[1]
 
-    def _batches(self, data: _Labelled, half: _Labelled | None, seed: int) -> Batches:
+    def _batches(self, data: _Part, half: _Part | None, seed: int) -> Batches:
         if half is None:
             return data.batches(self.batch_size, seed)
         own = data.batches(self.batch_size - self.batch_size // 2, seed)
@@ -233,23 +234,10 @@ def _plain(pictures: Tensor) -> tuple[str, ...]:
     return ("affine",) if pictures.shape[1] == 1 else ("flip", "affine")
 
 
-def _check(
-    real: Tensor,
-    real_labels: Tensor,
-    test: Tensor,
-    test_labels: Tensor,
-    synthetic: Tensor,
-    synthetic_labels: Tensor,
-    classes: int,
-    seeds: int,
-) -> None:
-    for pictures, labels in (
-        (real, real_labels),
-        (test, test_labels),
-        (synthetic, synthetic_labels),
-    ):
+def _check(real: Labelled, test: Labelled, synthetic: Labelled, classes: int, seeds: int) -> None:
+    for pictures, labels in (real, test, synthetic):
         check_labelled(pictures, labels, classes)
-    shapes = [tuple(pictures.shape[1:]) for pictures in (real, test, synthetic)]
+    shapes = [tuple(pictures.shape[1:]) for pictures, _ in (real, test, synthetic)]
     if len(set(shapes)) > 1:
         raise GansmithError(
             "expected real, test and synthetic pictures of one shape, but found "

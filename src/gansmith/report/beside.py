@@ -94,19 +94,21 @@ def _cards(found: Evaluation, story: Story) -> Iterable[str]:
 def _classes(balance: Balance) -> str:
     """A row a class: its two shares as bars and as numbers, and the FID within it."""
     most = max(*balance.shares, *balance.real_shares, 1e-9)
-    within = balance.fid or (None,) * len(balance.classes)
-    columns = (balance.classes, balance.shares, balance.real_shares, within)
+    none = (None,) * len(balance.classes)
+    within, floor = balance.fid or none, balance.fid_floor or none
+    columns = (balance.classes, balance.shares, balance.real_shares, within, floor)
     rows = (
         f"<tr><th>{escape(_brief(name))}</th><td>{_bars(made / most, real / most)}</td>"
-        f"<td>{made:.1%}</td><td>{real:.1%}</td><td>{show('fid', fid)}</td></tr>"
-        for name, made, real, fid in zip(*columns, strict=True)
+        f"<td>{made:.1%}</td><td>{real:.1%}</td>"
+        f"<td>{show('fid', fid)}</td><td>{show('fid', low)}</td></tr>"
+        for name, made, real, fid, low in zip(*columns, strict=True)
     )
     caption = (
         "The classes' shares: of the generated examples, as the classifier reads them, in orange "
-        "above, and of the real ones in blue below. FID is within the class, where few examples "
-        "push it up."
+        "above, and of the real ones in blue below. FID is within the class, and its floor that of "
+        "real ones: few examples push up both."
     )
-    shown = table(("class", "", "made", "real", "FID"), rows, "classes")
+    shown = table(("class", "", "made", "real", "FID", "floor"), rows, "classes")
     return f'<figure class="card">{shown}<figcaption>{caption}</figcaption></figure>'
 
 
