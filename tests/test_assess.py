@@ -292,7 +292,7 @@ def test_what_can_not_be_done_is_a_sentence(run: Path, options: Any, said: str) 
 
 
 def test_what_is_no_run_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(GansmithError, match="expected a run or a model folder"):
+    with pytest.raises(GansmithError, match="expected a run, a checkpoint or a model folder"):
         evaluate(tmp_path / "nosuch")
 
 

@@ -264,6 +264,16 @@ def test_where_there_is_nothing_the_folder_is_named(tmp_path: Path) -> None:
         load(file)
 
 
+def test_any_checkpoint_can_be_asked_for(tmp_path: Path) -> None:
+    """The one with the best score is kept and named in the report: it must be of use."""
+    path = checkpoint.save(tmp_path / "checkpoints", a_checkpoint(2))
+    checkpoint.save(tmp_path / "checkpoints", a_checkpoint(4))
+    assert (load(path).step, load(tmp_path).step) == (2, 4)
+    (path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(GansmithError, match="has not the length its manifest gives"):
+        load(path)
+
+
 def test_a_damaged_model_is_refused_and_named(tmp_path: Path) -> None:
     folder = write_model(tmp_path)
     content = bytearray((folder / "model.safetensors").read_bytes())

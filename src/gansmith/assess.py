@@ -50,7 +50,7 @@ def evaluate(
     """Measure a run's generator against real data, and keep what was found in the run's folder.
 
     Args:
-        run: a run's folder, or a model folder.
+        run: a run's folder, one of its checkpoints, or a model folder.
         data: the real examples to compare with; the run's own training data if None.
         space: "classifier" (trained on the run's labels), "inception" (the standard one), "random",
             "auto" (the classifier where there are labels, else random), any network (see

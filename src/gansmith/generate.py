@@ -149,7 +149,7 @@ def as_list(labels: Labels) -> list[int | str]:
 
 
 def load(path: str | Path, device: str = "auto") -> Model:
-    """The generator of a run or a model folder.
+    """The generator of a run, of one of its checkpoints, or of a model folder.
 
     A run gives its newest: that of its last checkpoint where training went on after the model was
     written, or where the model is damaged. Raises GansmithError where nothing is whole.
@@ -158,8 +158,12 @@ def load(path: str | Path, device: str = "auto") -> Model:
     folder = Path(path)
     if (folder / "model.json").is_file():
         return _load_model(folder, device)
+    if (folder / "state.json").is_file():
+        return _from_checkpoint(checkpoint.load(folder), device)
     if not folder.is_dir():
-        raise GansmithError(f"{folder}: expected a run or a model folder, found nothing there")
+        raise GansmithError(
+            f"{folder}: expected a run, a checkpoint or a model folder, found nothing there"
+        )
     checkpoints = folder / "checkpoints"
     steps = [checkpoint.step_of(path) for path in checkpoint.paths(checkpoints)]
     try:

@@ -26,7 +26,8 @@ DataDir = Annotated[
     typer.Option(help="Use data set files that are already here instead of downloading them."),
 ]
 RunArgument = Annotated[
-    Path, typer.Argument(help="A run's folder, or a model folder.", show_default=False)
+    Path,
+    typer.Argument(help="A run, one of its checkpoints, or a model folder.", show_default=False),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
