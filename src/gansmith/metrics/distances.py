@@ -182,29 +182,34 @@ def kid(
     """Mean unbiased MMD² with the kernel (x·y/D + 1)³ over subsets: Bińkowski et al. 2018, eq. 4.
 
     Subsets are drawn without repeats, of `subset_size` or of the smaller set. The error is that of
-    sets of this size drawn anew, by the delete-d jackknife (Shao & Wu 1989): the deviation of
-    subsets of r out of n, here at most half of the smaller set, times √(r / (n - r)).
+    sets of these sizes drawn anew, by the delete-d jackknife (Shao & Wu 1989): the deviation over
+    subsets of r out of n, here at most half of each set, times √(r / (n - r)), of the set where
+    that is larger. Near nought, where the estimate's spread falls faster than √n, it is too large.
     """
     require_features(a, b)
-    smaller = min(len(a), len(b))
-    size = min(subset_size, smaller)
+    size = min(subset_size, len(a), len(b))
     if size < 2 or subsets < 1:
         raise ValueError(f"expected subsets of 2 or more, got {subsets} of {subset_size}")
     generator = torch.Generator().manual_seed(seed)
 
-    def over_subsets(count: int, size: int) -> Tensor:
+    def over_subsets(count: int, sizes: tuple[int, int]) -> Tensor:
         values = []
         for _ in range(count):
-            x, y = (s[torch.randperm(len(s), generator=generator)[:size]].cpu() for s in (a, b))
-            values.append(_mmd(x.double(), y.double()))
+            x, y = (
+                s[torch.randperm(len(s), generator=generator)[:n]].cpu().double()
+                for s, n in zip((a, b), sizes, strict=True)
+            )
+            values.append(_mmd(x, y))
         return torch.tensor(values, dtype=torch.float64)
 
-    found = over_subsets(1 if size == len(a) == len(b) else subsets, size)
-    part = min(size, smaller // 2)
-    if part < 2 or subsets < 2:
+    whole = size == len(a) == len(b)
+    found = over_subsets(1 if whole else subsets, (size, size))
+    parts = min(subset_size, len(a) // 2), min(subset_size, len(b) // 2)
+    if min(*parts, subsets) < 2:
         return Estimate(float(found.mean()), None)
-    spread = (found if part == size else over_subsets(subsets, part)).std()
-    return Estimate(float(found.mean()), float(spread) * math.sqrt(part / (smaller - part)))
+    spread = (found if parts == (size, size) else over_subsets(subsets, parts)).std()
+    left_out = max(r / (len(s) - r) for s, r in zip((a, b), parts, strict=True))
+    return Estimate(float(found.mean()), float(spread) * math.sqrt(left_out))
 
 
 def _mmd(x: Tensor, y: Tensor) -> float:
