@@ -11,6 +11,7 @@ from torch import nn
 from gansmith.errors import GansmithError
 from gansmith.models import Networks, build_networks, draw_latent
 from gansmith.models.compact import MADE_FROM, SEEN_TO, Halve, Squares, sides, widths
+from gansmith.models.layers import ConditionalNorm, batch_norm
 from gansmith.objectives import discriminator_losses, generator_losses
 from tests.builders import CPU, config, pictures
 
@@ -71,6 +72,24 @@ def test_every_weight_gets_a_gradient(
         assert parameter.grad.abs().sum() > 0, name
 
 
+def test_classes_share_a_norm_and_deviate_from_it() -> None:
+    norm = ConditionalNorm(batch_norm(2), 3, 2)
+    x, labels = torch.randn(6, 2, 4, 5), torch.tensor([0, 1, 2, 0, 1, 2])
+    plain = batch_norm(2)(x)
+    assert torch.equal(norm(x, labels), plain)  # none at first
+    assert norm.scale is not None
+    assert norm.shift is not None
+    with torch.no_grad():
+        norm.scale.weight[1], norm.shift.weight[1] = torch.tensor([1.0, 0]), torch.tensor([0, 3.0])
+    made = norm(x, labels)
+    assert torch.equal(made[0::3], plain[0::3])
+    assert torch.allclose(made[1::3, 0], 2 * plain[1::3, 0])
+    assert torch.allclose(made[1::3, 1], plain[1::3, 1] + 3)
+    assert torch.equal(ConditionalNorm(batch_norm(2), 0, 2)(x, None), plain)
+    with pytest.raises(ValueError, match="a label for each example"):
+        norm(x, None)
+
+
 @pytest.mark.parametrize(
     ("size", "stages"),
     [
@@ -125,8 +144,9 @@ def test_parameters_are_as_many_as_the_formula_says(
     between = sum(16 * a * b for a, b in pairwise(wide))
     label = 3 * 32 if classes else 0
     last = 4 * channels * (9 * wide[-1] + 1)
+    norms = (2 + (2 * 3 if classes else 0)) * sum(wide)
     assert parameters(networks.generator) == (
-        label + inputs * wide[0] * base + 2 * sum(wide) + between + last
+        label + inputs * wide[0] * base + norms + between + last
     )
     wide, base = shape_of(size, SEEN_TO, f)
     convolutions = sum(16 * a * b for a, b in pairwise(wide)) + 9 * 4 * channels * f
@@ -170,11 +190,10 @@ def test_a_class_is_heard_from_the_start() -> None:
 
 def test_the_discriminator_hears_labels_once_it_has_learnt_what_they_mean() -> None:
     d = build(16, 16, 1, ("a", "b")).discriminator.eval()
-    x = torch.randn(1, 1, 16, 16).expand(2, -1, -1, -1)
-    labels = torch.tensor([0, 1])
-    assert torch.equal(*d(x, labels))  # it starts at zero
+    x, labels = torch.randn(2, 1, 16, 16), torch.tensor([0, 1])
+    assert torch.equal(d(x, labels), d(x, labels.flip(0)))  # it starts at zero
     nn.init.normal_(d.projection.embedding.weight)
-    assert not torch.equal(*d(x, labels))
+    assert not torch.equal(d(x, labels), d(x, labels.flip(0)))
     both = d(x, torch.stack([labels, labels.flip(0)]))
     assert both.shape == (2, 2)
     torch.testing.assert_close(both[0], d(x, labels))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
-from gansmith.models.layers import JoinLabel, Projection, batch_norm, sequence
+from gansmith.models.layers import ConditionalNorm, JoinLabel, Projection, batch_norm, sequence
 
 SMALLEST, LARGEST = 8, 256
 MADE_FROM, SEEN_TO = 7, 6  # the most pixels of the smaller side at either network's smallest stage
@@ -54,7 +54,10 @@ class Generator(nn.Module):
         inputs, first = config.latent_size + self.label.size, self.channels[0]
         base = self.sides[0][0] * self.sides[0][1]
         self.dense = nn.Linear(inputs, first * base, bias=config.norm == "none")
-        self.norms = nn.ModuleList(_norm(c, config) for c in self.channels)
+        classes = spec.class_count if config.norm == "batch" else 0
+        self.norms = nn.ModuleList(
+            ConditionalNorm(_norm(c, config), classes, c) for c in self.channels
+        )
         self.grow: nn.ModuleList = nn.ModuleList(
             nn.ConvTranspose2d(a, b, 4, 2, 1, bias=config.norm == "none")
             for a, b in pairwise(self.channels)
@@ -68,7 +71,7 @@ class Generator(nn.Module):
         x = x.unflatten(1, (self.channels[0], *self.sides[0]))
         x = x.contiguous(memory_format=torch.channels_last)
         for norm, grow, (height, width) in zip(self.norms, self.grow, self.sides[1:], strict=True):
-            x = grow(F.relu(norm(x)))[:, :, :height, :width]
+            x = grow(F.relu(norm(x, labels)))[:, :, :height, :width]
         return torch.tanh(x).contiguous()
 
 

@@ -50,6 +50,31 @@ class JoinLabel(nn.Module):
         return torch.cat([x.expand(*joined.shape[:-1], -1), joined], -1)
 
 
+class ConditionalNorm(nn.Module):
+    """Batch norm whose scale and shift depend on the class: (N, C, H, W), (N,) → (N, C, H, W).
+
+    Conditional batch norm (de Vries et al. 2017, §3): what all classes share is `norm`'s own, and each
+    class's deviation from that starts at nought. Without classes it is `norm` alone.
+    """
+
+    def __init__(self, norm: nn.Module, classes: int, channels: int):
+        super().__init__()
+        self.norm = norm
+        self.scale, self.shift = (
+            nn.Embedding(classes, channels) if classes else None for _ in range(2)
+        )
+        for embedding in filter(None, (self.scale, self.shift)):
+            nn.init.zeros_(embedding.weight)
+
+    def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        x = self.norm(x)
+        if self.scale is None or self.shift is None:
+            return x
+        labels = _required(labels)
+        scale, shift = (e(labels).to(x.dtype)[:, :, None, None] for e in (self.scale, self.shift))
+        return torch.addcmul(shift, x, 1 + scale)
+
+
 class Projection(nn.Module):
     """The class's part of the logit: e(y)·φ(x), φ the features summed over places.
 
