@@ -29,6 +29,7 @@ FIXED = (
         "latent_size",
         "latent",
         "conditional",
+        "conditional_norm",
         "norm",
         "d_norm",
         "bn_scale",

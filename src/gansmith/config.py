@@ -68,6 +68,7 @@ class Config(Section):
     norm: Literal["batch", "none"] = "batch"
     d_norm: Literal["batch", "none"] | None = None  # None: as `norm`
     bn_scale: Literal["learned", "fixed"] = "learned"
+    conditional_norm: Literal["auto", "yes", "no"] = "auto"  # compact's; auto: for more than grey
     init: Literal["dcgan", "torch"] = "dcgan"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 

@@ -72,6 +72,26 @@ def test_every_weight_gets_a_gradient(
         assert parameter.grad.abs().sum() > 0, name
 
 
+@pytest.mark.parametrize(
+    ("changes", "channels", "knows"),
+    [
+        ({}, 1, False),
+        ({}, 3, True),
+        ({"conditional_norm": "yes"}, 1, True),
+        ({"conditional_norm": "no"}, 3, False),
+        ({"norm": "none"}, 3, False),
+    ],
+)
+def test_norms_know_the_classes_of_colour_pictures(
+    changes: dict[str, str], channels: int, knows: bool
+) -> None:
+    classes = ("a", "b", "c")
+    labelled = build(16, 16, channels, classes, **changes).generator.state_dict()
+    assert any("norms.0.scale" in name for name in labelled) == knows
+    bare = build(16, 16, channels, None, **changes).generator.state_dict()
+    assert not any("norms.0.scale" in name for name in bare)
+
+
 def test_classes_share_a_norm_and_deviate_from_it() -> None:
     norm = ConditionalNorm(batch_norm(2), 3, 2)
     x, labels = torch.randn(6, 2, 4, 5), torch.tensor([0, 1, 2, 0, 1, 2])
@@ -144,7 +164,7 @@ def test_parameters_are_as_many_as_the_formula_says(
     between = sum(16 * a * b for a, b in pairwise(wide))
     label = 3 * 32 if classes else 0
     last = 4 * channels * (9 * wide[-1] + 1)
-    norms = (2 + (2 * 3 if classes else 0)) * sum(wide)
+    norms = (2 + (2 * 3 if classes and channels > 1 else 0)) * sum(wide)
     assert parameters(networks.generator) == (
         label + inputs * wide[0] * base + norms + between + last
     )
