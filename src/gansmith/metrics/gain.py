@@ -66,7 +66,7 @@ class Verdict:
     effect: Effect
 
     def __str__(self) -> str:
-        low, gain, high = (f"{100 * x:+.1f}" for x in (self.low, self.gain, self.high))
+        low, gain, high = (f"{100 * x:+z.1f}" for x in (self.low, self.gain, self.high))
         return f"{self.effect}: {gain} points (95 % interval {low} to {high}) over {self.over}"
 
 
