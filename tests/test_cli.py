@@ -169,10 +169,10 @@ def test_every_problem_of_a_configuration_is_said_at_once(
         (["train", "digits", "--set", "conditional=yes", "--recipe", "nosuch"], "recipe"),
         (["train", "--resume"], "--resume needs --out"),
         (["train", "ring", "--set", "conditional=yes"], "labelled data"),
-        (["generate", "nosuch"], "expected a run or a model folder"),
+        (["generate", "nosuch"], "expected a run, a checkpoint or a model folder"),
         (["report", "nosuch"], "expected a run"),
         (["inspect", "nosuch"], "nosuch"),
-        (["evaluate", "nosuch"], "expected a run or a model folder"),
+        (["evaluate", "nosuch"], "expected a run, a checkpoint or a model folder"),
         (["compare", "nosuch"], "gansmith evaluate RUN"),
         (["dataset", "nosuch", "--out", "new", "--per-class", "2"], "nosuch"),
     ],
@@ -313,6 +313,7 @@ def test_worth_says_what_it_found_and_writes_it_where_it_was_told(
     said = refused(capsys, "worth", run, *quick, "--out", tmp_path / "file" / "worth.json")
     assert "can't write to" in said
     assert "name another file with --out" in said
+    assert "found a folder" in refused(capsys, "worth", run, *quick, "--out", tmp_path)
 
 
 def test_dataset_writes_so_many_of_each_class(

@@ -208,8 +208,8 @@ def _doubt(model: Model, trained_on: Dataset) -> str:
     if model.digest in (None, trained_on.digest):
         return ""
     return (
-        f"These are not the examples it was trained on ({trained_on.name} has other content now): "
-        "copies of those would not show."
+        f"These are not the examples it was trained on ({trained_on.name} has other content now, or is "
+        "decoded otherwise): copies of those would not show."
     )
 
 

@@ -106,6 +106,8 @@ def worth(
     from gansmith.run import clear_errors
 
     if out is not None:  # before the hour of work that is to be written there
+        if out.is_dir():
+            raise GansmithError(f"--out {out}: expected a file, found a folder; {ELSEWHERE}")
         with clear_errors(out, ELSEWHERE):
             out.parent.mkdir(parents=True, exist_ok=True)
     found = measure(
