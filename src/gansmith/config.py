@@ -68,7 +68,7 @@ class Config(Section):
     norm: Literal["batch", "none"] = "batch"
     d_norm: Literal["batch", "none"] | None = None  # None: as `norm`
     bn_scale: Literal["learned", "fixed"] = "learned"
-    conditional_norm: Literal["auto", "yes", "no"] = "auto"  # compact's; auto: for more than grey
+    conditional_norm: bool = False  # compact's generator: batch norm by class (docs/log.md)
     init: Literal["dcgan", "torch"] = "dcgan"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 

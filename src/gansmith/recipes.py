@@ -112,8 +112,7 @@ def fast() -> Config:
     What it does otherwise than a textbook's DCGAN, each tried in docs/log.md: the data's own size;
     25 times the learning rate (half of that for D), falling to nothing over most of the run; small
     batches, so more steps; real pictures under wrong labels as fakes while the classes are learnt;
-    batch norm by class where there is colour; R1; averaged weights; latents a little narrower than
-    the ones that samples are made of.
+    R1; averaged weights; latents a little narrower than the ones that samples are made of.
     """
     return Config(
         recipe="fast",

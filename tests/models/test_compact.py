@@ -73,22 +73,19 @@ def test_every_weight_gets_a_gradient(
 
 
 @pytest.mark.parametrize(
-    ("changes", "channels", "knows"),
+    ("changes", "knows"),
     [
-        ({}, 1, False),
-        ({}, 3, True),
-        ({"conditional_norm": "yes"}, 1, True),
-        ({"conditional_norm": "no"}, 3, False),
-        ({"norm": "none"}, 3, False),
+        ({}, False),
+        ({"conditional_norm": True}, True),
+        ({"conditional_norm": True, "norm": "none"}, False),
     ],
 )
-def test_norms_know_the_classes_of_colour_pictures(
-    changes: dict[str, str], channels: int, knows: bool
+def test_norms_know_the_classes_where_they_are_told_to(
+    changes: dict[str, object], knows: bool
 ) -> None:
-    classes = ("a", "b", "c")
-    labelled = build(16, 16, channels, classes, **changes).generator.state_dict()
+    labelled = build(16, 16, 3, ("a", "b", "c"), **changes).generator.state_dict()
     assert any("norms.0.scale" in name for name in labelled) == knows
-    bare = build(16, 16, channels, None, **changes).generator.state_dict()
+    bare = build(16, 16, 3, None, **changes).generator.state_dict()
     assert not any("norms.0.scale" in name for name in bare)
 
 
@@ -164,7 +161,7 @@ def test_parameters_are_as_many_as_the_formula_says(
     between = sum(16 * a * b for a, b in pairwise(wide))
     label = 3 * 32 if classes else 0
     last = 4 * channels * (9 * wide[-1] + 1)
-    norms = (2 + (2 * 3 if classes and channels > 1 else 0)) * sum(wide)
+    norms = 2 * sum(wide)
     assert parameters(networks.generator) == (
         label + inputs * wide[0] * base + norms + between + last
     )

@@ -54,7 +54,8 @@ class Generator(nn.Module):
         inputs, first = config.latent_size + self.label.size, self.channels[0]
         base = self.sides[0][0] * self.sides[0][1]
         self.dense = nn.Linear(inputs, first * base, bias=config.norm == "none")
-        classes = spec.class_count if _norm_knows_classes(config, channels) else 0
+        by_class = config.conditional_norm and config.norm == "batch"
+        classes = spec.class_count if by_class else 0
         self.norms = nn.ModuleList(
             ConditionalNorm(_norm(c, config), classes, c) for c in self.channels
         )
@@ -127,13 +128,6 @@ class Halve(nn.Conv2d):
         # Of an odd side both borders are two pixels wide, which saves making it even first.
         padding = (1 + height % 2, 1 + width % 2)
         return F.conv2d(x, self.weight, self.bias, 2, padding)
-
-
-def _norm_knows_classes(config: Config, channels: int) -> bool:
-    """Classes of grey digits are learnt without; those of colour pictures are not (docs/log.md)."""
-    if config.norm != "batch" or config.conditional_norm == "no":
-        return False
-    return config.conditional_norm == "yes" or channels > 1
 
 
 def _norm(channels: int, config: Config) -> nn.Module:
