@@ -11,7 +11,7 @@ from torch import nn
 from gansmith.errors import GansmithError
 from gansmith.models import Networks, build_networks, draw_latent
 from gansmith.models.compact import MADE_FROM, SEEN_TO, Halve, Squares, sides, widths
-from gansmith.models.layers import ConditionalNorm, batch_norm
+from gansmith.models.layers import ClassAffine
 from gansmith.objectives import discriminator_losses, generator_losses
 from tests.builders import CPU, config, pictures
 
@@ -84,27 +84,27 @@ def test_norms_know_the_classes_where_they_are_told_to(
     changes: dict[str, object], knows: bool
 ) -> None:
     labelled = build(16, 16, 3, ("a", "b", "c"), **changes).generator.state_dict()
-    assert any("norms.0.scale" in name for name in labelled) == knows
+    assert any("affine.0.scale" in name for name in labelled) == knows
     bare = build(16, 16, 3, None, **changes).generator.state_dict()
-    assert not any("norms.0.scale" in name for name in bare)
+    assert not any("affine.0.scale" in name for name in bare)
 
 
 def test_classes_share_a_norm_and_deviate_from_it() -> None:
-    norm = ConditionalNorm(batch_norm(2), 3, 2)
+    affine = ClassAffine(3, 2)
     x, labels = torch.randn(6, 2, 4, 5), torch.tensor([0, 1, 2, 0, 1, 2])
-    plain = batch_norm(2)(x)
-    assert torch.equal(norm(x, labels), plain)  # none at first
-    assert norm.scale is not None
-    assert norm.shift is not None
+    assert torch.equal(affine(x, labels), x)  # not at first
+    assert affine.scale is not None
+    assert affine.shift is not None
     with torch.no_grad():
-        norm.scale.weight[1], norm.shift.weight[1] = torch.tensor([1.0, 0]), torch.tensor([0, 3.0])
-    made = norm(x, labels)
-    assert torch.equal(made[0::3], plain[0::3])
-    assert torch.allclose(made[1::3, 0], 2 * plain[1::3, 0])
-    assert torch.allclose(made[1::3, 1], plain[1::3, 1] + 3)
-    assert torch.equal(ConditionalNorm(batch_norm(2), 0, 2)(x, None), plain)
+        affine.scale.weight[1] = torch.tensor([1.0, 0])
+        affine.shift.weight[1] = torch.tensor([0, 3.0])
+    made = affine(x, labels)
+    assert torch.equal(made[0::3], x[0::3])
+    assert torch.allclose(made[1::3, 0], 2 * x[1::3, 0])
+    assert torch.allclose(made[1::3, 1], x[1::3, 1] + 3)
+    assert torch.equal(ClassAffine(0, 2)(x, None), x)
     with pytest.raises(ValueError, match="a label for each example"):
-        norm(x, None)
+        affine(x, None)
 
 
 @pytest.mark.parametrize(

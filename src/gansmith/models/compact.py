@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
-from gansmith.models.layers import ConditionalNorm, JoinLabel, Projection, batch_norm, sequence
+from gansmith.models.layers import ClassAffine, JoinLabel, Projection, batch_norm, sequence
 
 SMALLEST, LARGEST = 8, 256
 MADE_FROM, SEEN_TO = 7, 6  # the most pixels of the smaller side at either network's smallest stage
@@ -54,11 +54,10 @@ class Generator(nn.Module):
         inputs, first = config.latent_size + self.label.size, self.channels[0]
         base = self.sides[0][0] * self.sides[0][1]
         self.dense = nn.Linear(inputs, first * base, bias=config.norm == "none")
+        self.norms = nn.ModuleList(_norm(c, config) for c in self.channels)
         by_class = config.conditional_norm and config.norm == "batch"
         classes = spec.class_count if by_class else 0
-        self.norms = nn.ModuleList(
-            ConditionalNorm(_norm(c, config), classes, c) for c in self.channels
-        )
+        self.affine = nn.ModuleList(ClassAffine(classes, c) for c in self.channels)
         self.grow: nn.ModuleList = nn.ModuleList(
             nn.ConvTranspose2d(a, b, 4, 2, 1, bias=config.norm == "none")
             for a, b in pairwise(self.channels)
@@ -71,8 +70,9 @@ class Generator(nn.Module):
         x = self.dense(self.label(latent, labels))
         x = x.unflatten(1, (self.channels[0], *self.sides[0]))
         x = x.contiguous(memory_format=torch.channels_last)
-        for norm, grow, (height, width) in zip(self.norms, self.grow, self.sides[1:], strict=True):
-            x = grow(F.relu(norm(x, labels)))[:, :, :height, :width]
+        stages = zip(self.norms, self.affine, self.grow, self.sides[1:], strict=True)
+        for norm, affine, grow, (height, width) in stages:
+            x = grow(F.relu(affine(norm(x), labels)))[:, :, :height, :width]
         return torch.tanh(x).contiguous()
 
 

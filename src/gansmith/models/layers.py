@@ -50,16 +50,15 @@ class JoinLabel(nn.Module):
         return torch.cat([x.expand(*joined.shape[:-1], -1), joined], -1)
 
 
-class ConditionalNorm(nn.Module):
-    """Batch norm whose scale and shift depend on the class: (N, C, H, W), (N,) → (N, C, H, W).
+class ClassAffine(nn.Module):
+    """(1 + γ(y)) x + β(y): a norm's scale and shift, made each class's own. (N, C, H, W), (N,) → same.
 
-    Conditional batch norm (de Vries et al. 2017, §3): what all classes share is `norm`'s own, and each
-    class's deviation from that starts at nought. Without classes it is `norm` alone.
+    After batch norm this is conditional batch norm (de Vries et al. 2017, §3). γ and β start at
+    nought: classes share what the norm has, and deviate from it. Without classes it changes nothing.
     """
 
-    def __init__(self, norm: nn.Module, classes: int, channels: int):
+    def __init__(self, classes: int, channels: int):
         super().__init__()
-        self.norm = norm
         self.scale, self.shift = (
             nn.Embedding(classes, channels) if classes else None for _ in range(2)
         )
@@ -67,7 +66,6 @@ class ConditionalNorm(nn.Module):
             nn.init.zeros_(embedding.weight)
 
     def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        x = self.norm(x)
         if self.scale is None or self.shift is None:
             return x
         labels = _required(labels)
