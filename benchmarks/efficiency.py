@@ -4,9 +4,10 @@
 
 `dcgan` at 64×64, batch 64, on MNIST, in bf16 or fp32 (auto: as a run would choose here). The naive
 step is `textbook.Textbook`, in bf16 under autocast. Same mathematics: beside the times stand both
-losses' means over those steps, from other random numbers. The share of the machine's rate is a step's
-multiplications and additions in convolutions, three times the forward pass's for each network that
-learns, over its time, against the best rate found for a square matrix product in the same precision.
+players' losses by either, of one batch and the naive networks' weights after those steps. The share
+of the machine's rate is a step's multiplications and additions in convolutions, three times the
+forward pass's for each network that learns, over its time, against the best rate found for a square
+matrix product in the same precision.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -30,6 +32,7 @@ from gansmith import recipes
 from gansmith.config import merge
 from gansmith.data import open_source, prepare
 from gansmith.loop import Session
+from gansmith.objectives import discriminator_losses, generator_losses
 from gansmith.run import RunFolder
 from gansmith.runtime import has_fast_bf16, pick_device, pick_precision
 
@@ -80,25 +83,42 @@ def measure(session: Session, naive: Textbook, rounds: int) -> dict[str, Any]:
     steps, device = session.steps(), session.device
     ours: list[float] = []
     theirs: list[float] = []
-    losses: list[tuple[torch.Tensor, torch.Tensor]] = []
     contenders: list[tuple[Callable[[], object], list[float]]] = [
         (lambda: next(steps), ours),
-        (lambda: losses.append(naive.step()), theirs),
+        (naive.step, theirs),
     ]
     for number in range(rounds + 4):
         for act, times in contenders if number % 2 else reversed(contenders):
             times.append(seconds(act, device))
     session.observer.close()
-    known = session.observer.meter.means()
-    mean = torch.tensor(losses).mean(0).tolist()
     warm = slice(4, None)  # the first ones
     pairs = zip(ours[warm], theirs[warm], strict=True)
     return {
         "gansmith_step_s": round(statistics.median(ours[warm]), 5),
         "naive_step_s": round(statistics.median(theirs[warm]), 5),
         "median_of_ratios": round(statistics.median(b / a for a, b in pairs), 3),
-        "gansmith_losses": [round(known[name], 3) for name in ("loss_d", "loss_g")],
-        "naive_losses": [round(loss, 3) for loss in mean],
+        **losses(session, naive),
+    }
+
+
+def losses(session: Session, naive: Textbook) -> dict[str, list[float]]:
+    """Both players' losses by our code and by the naive one, of one batch and the naive weights."""
+    players, config = session.players, session.config
+    for ours, theirs in ((players.generator, naive.g), (players.discriminator, naive.d)):
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            a.data.copy_(b.data)
+    latent = torch.randn(BATCH, LATENT, device=session.device)
+    real = naive._batch()
+    with torch.no_grad(), session.precision.autocast():
+        fake = players.generator(latent)
+        d = discriminator_losses(players.discriminator, real, None, fake, config, 0, False)
+        g = generator_losses(players.discriminator, real, None, fake, config, 0)
+        fake = naive.g(latent[:, :, None, None])
+        on_real, on_fake = naive.d(real).float(), naive.d(fake).float()
+    naive_d = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
+    return {
+        "gansmith_losses": [round(x.item(), 4) for x in (d["loss_d"], g["loss_g"])],
+        "naive_losses": [round(x.item(), 4) for x in (naive_d, F.softplus(-on_fake).mean())],
     }
 
 

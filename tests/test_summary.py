@@ -19,6 +19,8 @@ CASES = {
     "dcgan-32, labelled": (recipe("dcgan-32"), pictures(1, 32, 32, classes=("a", "b"))),
     "dcgan-mxnet": (recipe("dcgan-mxnet"), pictures(3, 64, 64)),
     "dcgan-keras": (recipe("dcgan-keras"), pictures(1, 28, 28)),
+    "fast": (recipe("fast"), pictures(1, 28, 28)),
+    "fast, labelled": (recipe("fast"), pictures(3, 32, 32, classes=("a", "b"))),
     "gan-1d": (recipe("gan-1d"), points()),
 }
 

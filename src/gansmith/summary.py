@@ -117,18 +117,14 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _trace(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[Layer]:
-    """torch's own layers, in the order they run."""
+    """torch's own layers, and ours that are kinds of them, in the order they run."""
     layers: list[Layer] = []
 
     def note(module: nn.Module, _: object, output: Tensor) -> None:
         parameters = sum(p.numel() for p in module.parameters())
-        layers.append(Layer(type(module).__name__, tuple(output.shape[1:]), parameters))
+        layers.append(Layer(_kind(module), tuple(output.shape[1:]), parameters))
 
-    leaves = [
-        m
-        for m in network.modules()
-        if type(m).__module__.startswith("torch.nn") and not list(m.children())
-    ]
+    leaves = [m for m in network.modules() if not list(m.children()) and _kind(m) != "Module"]
     hooks = [module.register_forward_hook(note) for module in leaves]
     try:
         network(x, labels)
@@ -136,6 +132,12 @@ def _trace(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[Layer]:
         for hook in hooks:
             hook.remove()
     return layers
+
+
+def _kind(module: nn.Module) -> str:
+    """The name of torch's class that it is, or is derived from."""
+    classes = type(module).__mro__
+    return next(c.__name__ for c in classes if c.__module__.startswith("torch.nn"))
 
 
 def _memory(g: list[Layer], d: list[Layer], config: Config) -> int:

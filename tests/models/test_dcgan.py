@@ -257,6 +257,22 @@ def test_a_training_step_gives_the_tutorials_numbers(
         assert (new - right).abs().max() < 2.01 * 2e-4
 
 
+def test_a_bf16_step_gives_the_naive_autocast_ones_losses_within_its_noise(tmp_path: Path) -> None:
+    a_config = recipe("dcgan").with_(batch_size=8, device="cpu", precision="bf16")
+    session = Session(dataset(16, 1, 64, 64), a_config, RunFolder(tmp_path / "run"))
+    generator, discriminator = reference(64, 1, fixed=False)
+    copy_weights(session.players.generator, generator)
+    copy_weights(session.players.discriminator, discriminator)
+    latent, real = session.stream.latent(0), session.stream.batch(0).real
+    figures = session._play()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        on_real, on_fake = (
+            discriminator(x).flatten() for x in (real, generator(latent.view(8, 100, 1, 1)))
+        )
+    loss = F.softplus(-on_real.float()).mean() + F.softplus(on_fake.float()).mean()
+    assert figures["loss_d"].item() == pytest.approx(loss.item(), rel=0.01)
+
+
 def test_running_statistics_after_a_step_are_the_tutorials(tmp_path: Path) -> None:
     a_config = recipe("dcgan").with_(batch_size=4, device="cpu", precision="fp32")
     session = Session(dataset(8, 1, 64, 64), a_config, RunFolder(tmp_path / "run"))
