@@ -41,6 +41,7 @@ FLOORS = [
     | {"metrics.memorisation", "metrics.classifier", "metrics.protocol", "metrics.gain"}
     | {"metrics.inception_weights", "metrics.convert_weights"},
     {"judge", "metrics.evaluation", "metrics.usefulness"},
+    {"vitals"},
     {"observe", "summary", "samples", "report", "progress"},
     {"loop", "synthetic"},
     {"api"},

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from pathlib import Path
 
 import pytest
 import torch
 from benchmarks.kill import differences
 
-from gansmith import checkpoint, judge, recipes
+from gansmith import checkpoint, judge, recipes, vitals
 from gansmith.config import Config, merge
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.errors import GansmithError
 from gansmith.generate import load
 from gansmith.loop import Session, TrainResult
 from gansmith.losses import GAMES
+from gansmith.observe import FIGURES
 from gansmith.run import TIMES, RunFolder
 from gansmith.watch import Silent
 
@@ -208,7 +210,7 @@ def test_a_loss_that_was_not_a_number_once_is_not_forgotten(
     digits: Dataset, tmp_path: Path
 ) -> None:
     def poison(session: Session) -> None:
-        session.observer.meter.add(dict.fromkeys(("loss_d", "loss_g", "d_real", "d_fake"), NAN))
+        session.observer.meter.add(dict.fromkeys(FIGURES, NAN))
 
     watcher = At(1, poison)
     session = Session(digits, tiny(), RunFolder(tmp_path / "run"), watcher)
@@ -236,12 +238,22 @@ def test_metrics_hold_every_figure_and_only_times_differ_between_equal_runs(
     records = RunFolder(tmp_path / "run").records()
     last = records[-1]
     assert set(last) == {
-        *("step", "images", "loss_d", "loss_g", "d_real", "d_fake", "score", "protocol"),
+        *("step", "images", *FIGURES, "loss_d_sd", "loss_g_sd", "score", "protocol"),
+        *vitals.NAMES,
         *TIMES,
     }
     assert 0 < last["d_real"] < 1
     assert last["score"] > 0
     assert last["protocol"].startswith("FID, ")
+
+
+def test_a_losss_deviation_is_that_of_its_steps(digits: Dataset, tmp_path: Path) -> None:
+    train(digits, tmp_path / "fine", log_every=1)
+    train(digits, tmp_path / "coarse", log_every=4)
+    fine = [r["loss_d"] for r in RunFolder(tmp_path / "fine").records() if 5 <= r["step"] <= 8]
+    coarse = RunFolder(tmp_path / "coarse").records()
+    found = next(r for r in coarse if r["step"] == 8)["loss_d_sd"]
+    assert found == pytest.approx(statistics.pstdev(fine), rel=1e-3)
 
 
 @pytest.mark.parametrize("loss", sorted(GAMES))

@@ -10,7 +10,7 @@ from gansmith.data import Dataset, order
 from gansmith.errors import GansmithError
 from gansmith.imaging import to_uint8
 from gansmith.runtime import World
-from gansmith.stream import Stream, describe, to_network
+from gansmith.stream import Batch, Stream, describe, split, to_network
 from tests.builders import CPU, config, dataset, pictures, points, points_config
 
 
@@ -127,7 +127,7 @@ def test_batches_do_not_change_the_data() -> None:
 
 def test_points_are_standardised_and_the_spec_says_how() -> None:
     data = dots()
-    a_config = points_config(batch_size=5000)
+    a_config = points_config(batch_size=5000, held_out=0)
     spec = describe(data, a_config)
     assert spec.kind == "points"
     assert spec.shape == (2,)
@@ -177,3 +177,42 @@ def test_labels_asked_for_where_there_are_none_are_an_error_that_says_what_to_do
 def test_the_spec_of_points_is_the_one_that_models_are_stored_with() -> None:
     assert points().mean == (3.0, -1.0)
     assert to_network(torch.tensor([[5.0, -0.5]]), points()).tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "held"),
+    [(620, 0.05, 0), (640, 0.05, 32), (1000, 0.05, 50), (100_000, 0.05, 1000), (1000, 0.0, 0)],
+)
+def test_some_examples_are_kept_from_training(count: int, share: float, held: int) -> None:
+    trained, kept = split(count, config(held_out=share))
+    assert len(kept) == held
+    assert sorted([*trained.tolist(), *kept.tolist()]) == list(range(count))
+
+
+def test_what_is_kept_is_never_shown_and_everything_else_is() -> None:
+    data = dataset(400, 1, 2, 2, classes=2)
+    data.values[:] = torch.arange(400).view(-1, 1, 1, 1) // 2  # told apart by value and label
+    a_config = config(batch_size=46, conditional="auto", held_out=0.08)
+    spec = describe(data, a_config)
+    stream = Stream(data, a_config, spec, World(), CPU)
+
+    def keys(batch: Batch) -> set[tuple[float, int]]:
+        return {*zip(batch.real[:, 0, 0, 0].tolist(), batch.labels.tolist(), strict=True)}
+
+    assert stream.size == 368
+    shown = set().union(*(keys(stream.batch(n)) for n in range(8)))
+    held = stream.held(1000)
+    assert len(held.real) == 32
+    assert not shown & keys(held)
+    assert keys(stream.reference(368)) == shown
+    assert stream.labels is not None
+    assert len(stream.labels) == 368
+
+
+def test_the_recent_examples_are_those_of_the_last_batches() -> None:
+    data = dataset(400, 1, 2, 2)
+    a_config = config(batch_size=8, d_steps=2)
+    stream = Stream(data, a_config, describe(data, a_config), World(), CPU)
+    last = torch.cat([stream.batch(n).real for n in (8, 9)])
+    assert torch.equal(stream.recent(5, 16).real, last)
+    assert len(stream.recent(0, 16).real) == 16

@@ -100,6 +100,8 @@ class Config(Section):
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
     ema_kimg: Weight = 10.0  # half-life in thousands of images at batch 32; 0: no averaging
 
+    held_out: Annotated[float, Field(ge=0, le=0.5)] = 0.05  # share of the data kept from training
+
     # how long, and what is written when (all in steps)
     minutes: Annotated[float, Field(gt=0)] | None = None
     epochs: Annotated[float, Field(gt=0)] | None = None

@@ -127,10 +127,10 @@ def work(config: Config, spec: DataSpec, space: FeatureSpace) -> tuple[int, int]
         networks = build_networks(config, spec)
         latent, example = torch.zeros(1, config.latent_size), torch.zeros(1, *spec.shape)
         labels = torch.zeros(1, dtype=torch.long) if spec.classes else None
-    make = _operations(networks.generator.eval(), latent, labels)
-    tell = _operations(networks.discriminator.eval(), example, labels)
+    make = operations(networks.generator.eval(), latent, labels)
+    tell = operations(networks.discriminator.eval(), example, labels)
     picture = torch.zeros(1, *spec.shape, dtype=torch.uint8)
-    see = _operations(space.embed, picture)
+    see = operations(space.embed, picture)
     # A forward pass and its gradients are three. A turn: fake ones made, real and fake told apart;
     # the last one's fake ones carry gradients, which come through the discriminator once more.
     step = make * (config.d_steps + 2) + tell * (6 * config.d_steps + 2)
@@ -144,7 +144,8 @@ def _compare(made: int, size: int) -> int:
     return 2 * 3 * made * size**2 + 10 * size**3
 
 
-def _operations(network: Callable[..., object], *inputs: Tensor | None) -> int:
+def operations(network: Callable[..., object], *inputs: Tensor | None) -> int:
+    """Additions and multiplications of one call."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(*inputs)
     return int(counter.get_total_flops())

@@ -49,12 +49,17 @@ def discriminator_losses(
         total = total + config.penalty_every * _penalties(
             discriminator, real, fake, real_logits, fake_logits, labels, config
         )
+    on_real, on_fake = real_logits.detach(), fake_logits.detach()
     return {
         "total": total,
         "loss_d": adversarial.detach(),
-        "d_real": real_logits.detach().sigmoid().mean(),
-        "d_fake": fake_logits.detach().sigmoid().mean(),
-        "real_sign": real_logits.detach().sign().mean(),
+        "d_real": on_real.sigmoid().mean(),
+        "d_fake": on_fake.sigmoid().mean(),
+        "logit_real": on_real.mean(),
+        "logit_fake": on_fake.mean(),
+        "right_real": (on_real > 0).float().mean(),
+        "right_fake": (on_fake < 0).float().mean(),
+        "real_sign": on_real.sign().mean(),
     }
 
 
@@ -75,7 +80,9 @@ def generator_losses(
         with torch.no_grad():
             real_logits = discriminator(disguise(real, config, images_seen, odds), labels).float()
     total = game.generator(fake_logits, real_logits)
-    return {"total": total, "loss_g": total.detach()}
+    # After the discriminator's step and before the generator's: the tutorial's second D(G(z)).
+    after = fake_logits.detach().sigmoid().mean()
+    return {"total": total, "loss_g": total.detach(), "d_fake_after": after}
 
 
 def disguise(x: Tensor, config: Config, images_seen: int, odds: Odds | None = None) -> Tensor:

@@ -19,25 +19,37 @@ from gansmith.players import Players
 from gansmith.run import RunFolder
 from gansmith.runtime import Draw, derive_seed
 from gansmith.stream import Stream
+from gansmith.vitals import Probe
 
-FIGURES = ("loss_d", "loss_g", "d_real", "d_fake")
+LOSSES = ("loss_d", "loss_g")
+FIGURES = (
+    *LOSSES,
+    *("d_real", "d_fake", "d_fake_after", "logit_real", "logit_fake", "right_real", "right_fake"),
+)
 
 
 class Meter:
     """Means over the steps since the last reading, summed on the device: reading is what waits."""
 
     def __init__(self, device: torch.device):
-        self.sums = torch.zeros(len(FIGURES), device=device)
+        self.sums = torch.zeros(len(FIGURES) + len(LOSSES), device=device)
         self.count = 0
 
     def add(self, figures: Mapping[str, Tensor]) -> None:
-        self.sums += torch.stack([figures[name] for name in FIGURES])
+        found = torch.stack([figures[name] for name in FIGURES])
+        self.sums += torch.cat([found, found[: len(LOSSES)].square()])
         self.count += 1
 
     def means(self) -> dict[str, float]:
-        """NaN in any step since the last reading shows here: sums do not forget it."""
-        sums = self.sums.tolist()
-        return {n: s / max(1, self.count) for n, s in zip(FIGURES, sums, strict=True)}
+        """Means, and the losses' standard deviations as ``…_sd``.
+
+        NaN in any step since the last reading shows here: sums do not forget it.
+        """
+        means = [s / max(1, self.count) for s in self.sums.tolist()]
+        found = dict(zip(FIGURES, means, strict=False))
+        for name, square in zip(LOSSES, means[len(FIGURES) :], strict=True):
+            found[f"{name}_sd"] = math.sqrt(max(0.0, square - found[name] ** 2))
+        return found
 
     def clear(self) -> None:
         self.sums.zero_()
@@ -60,6 +72,7 @@ class Observer:
         self.config, self.spec, self.run, self.stream = config, spec, run, stream
         self.players, self.judge, self.device = players, judge, device
         self.meter = Meter(device)
+        self.probe = Probe(config, spec, stream, players)
         self.latest: dict[str, float] = {}
         self.score: float | None = None
         self.board: Any = None
@@ -87,11 +100,17 @@ class Observer:
         if self.board is not None:
             self.board.close()
 
+    @property
+    def probing(self) -> int:
+        """Steps between probes: whole records."""
+        every = self.config.log_every
+        return -(-self.probe.interval // every) * every
+
     def due(self, step: int, last: bool) -> bool:
         config = self.config
         # At checkpoints too, though they may have nothing to write: nothing is saved unchecked.
         every = (config.log_every, config.sample_every, config.checkpoint_every)
-        return last or any(step % n == 0 for n in (*every, self.judge.interval))
+        return last or any(step % n == 0 for n in (*every, self.judge.interval, self.probing))
 
     def check(self, step: int) -> None:
         """Raise where a loss since the last reading, or a weight now, is not a number."""
@@ -105,6 +124,8 @@ class Observer:
         record: dict[str, Any] = {"step": step, "images": images, "seconds": round(seconds, 3)}
         if last or step % self.config.log_every == 0:
             record |= self._figures(images, seconds)
+        if last or step % self.probing == 0:
+            record |= self.probe.take(step)
         self.score = None
         if last or step % self.judge.interval == 0:
             record |= self._evaluation()

@@ -98,6 +98,8 @@ class Draw(IntEnum):
     GENERATE = 6  # what a finished generator is asked for
     CLASSIFIER = 7  # the training of the classifiers that generators are judged by
     USEFULNESS = 8  # which real examples those learn from, and in what order
+    PROBE = 9  # the latents that a game's health is judged by
+    HELD_OUT = 10  # which real examples are kept from training
 
 
 def derive_seed(seed: int, *path: int) -> int:

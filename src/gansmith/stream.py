@@ -16,6 +16,7 @@ from gansmith.models import draw_latent
 from gansmith.runtime import Draw, World, derive_seed
 
 ON_DEVICE_SHARE = 0.25  # of the accelerator's memory that a data set may take up
+LEAST_HELD, MOST_HELD = 32, 1000  # examples kept from training: fewer tell little, more no more
 
 
 class Batch(NamedTuple):
@@ -50,13 +51,13 @@ class Stream:
         self, dataset: Dataset, config: Config, spec: DataSpec, world: World, device: torch.device
     ):
         self.config, self.spec, self.device = config, spec, device
-        self.size = len(dataset)
         self.own = world.share(config.batch_size)
         home = device if _fits(dataset.values, device) else torch.device("cpu")
         self.values = dataset.values.to(home)
-        self.labels = (
-            dataset.labels.to(home) if spec.classes and dataset.labels is not None else None
-        )
+        known = dataset.labels if spec.classes else None
+        self.known = None if known is None else known.to(home)
+        self.rows, self.held_rows = (r.to(home) for r in split(len(dataset), config))
+        self.size = len(self.rows)
         self.real_only = [k for k in ("flip", "affine") if getattr(config.data, k)]
 
     def batch(self, index: int) -> Batch:
@@ -67,6 +68,21 @@ class Stream:
         if self.real_only:
             batch = batch._replace(real=augment(batch.real, self.real_only, 1.0))
         return batch
+
+    def recent(self, step: int, count: int) -> Batch:
+        """The last `count` examples that the players were shown before `step`, as they are."""
+        end = step * self.config.d_steps * self.config.batch_size
+        chosen = order(self.size, self.config.seed, max(0, end - count), count)
+        return self.take(torch.from_numpy(chosen))
+
+    def held(self, count: int) -> Batch | None:
+        """Some of the examples that are kept from training; None where there are none."""
+        return self._rows(self.held_rows[:count]) if len(self.held_rows) else None
+
+    @property
+    def labels(self) -> Tensor | None:
+        """(N,) of the examples that are trained on."""
+        return None if self.known is None else self.known[self.rows]
 
     def latent(self, index: int) -> Tensor:
         """This process's rows of the index-th batch's latents: the same for any number of them.
@@ -99,10 +115,26 @@ class Stream:
         return torch.from_numpy(order(self.size, seed, 0, count))
 
     def take(self, chosen: Tensor) -> Batch:
-        chosen = chosen.to(self.values.device)
-        real = to_network(self.values[chosen].to(self.device, non_blocking=True), self.spec)
-        labels = None if self.labels is None else self.labels[chosen].to(self.device)
+        """Of the examples that are trained on, those with these numbers."""
+        return self._rows(self.rows[chosen.to(self.rows.device)])
+
+    def _rows(self, rows: Tensor) -> Batch:
+        real = to_network(self.values[rows].to(self.device, non_blocking=True), self.spec)
+        labels = None if self.known is None else self.known[rows].to(self.device)
         return Batch(real, labels)
+
+
+def split(count: int, config: Config) -> tuple[Tensor, Tensor]:
+    """Which of `count` examples are trained on, and which are kept to see what D knows by heart.
+
+    `held_out` of them, at most `MOST_HELD`; none where that is fewer than `LEAST_HELD`. The same for
+    every seed: runs that are compared are then trained on the same examples.
+    """
+    held = min(MOST_HELD, int(config.held_out * count))
+    if held < LEAST_HELD:
+        return torch.arange(count), torch.arange(0)
+    mixed = torch.from_numpy(order(count, derive_seed(0, Draw.HELD_OUT), 0, count))
+    return mixed[held:].sort().values, mixed[:held].sort().values
 
 
 def to_network(values: Tensor, spec: DataSpec) -> Tensor:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # slow to import, so only where something is drawn
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAMES = ("losses", "discriminator", "augmentation", "score", "throughput")
+NAMES = ("losses", "discriminator", "variety", "heart", "augmentation", "score", "throughput")
 SIZE = (4.8, 2.9)  # inches: on a phone's width the lettering keeps its size
 DPI = 200
 
@@ -75,6 +75,11 @@ def _contents(name: str, noun: str) -> tuple[str, dict[str, str]]:
             "Taken for real, 0 to 1",
             {"d_real": "D(x), real", "d_fake": "D(G(z)), generated"},
         ),
+        "variety": (
+            "Variety (the real: 1)",
+            {"spread": "as they are", "feature_spread": "as D sees them"},
+        ),
+        "heart": ("Known by heart, in deviations", {"held_gap": ""}),
         "augmentation": ("Odds of each augmentation", {"augment_p": ""}),
         "score": ("Distance to real data (lower is better)", {"score": ""}),
         "throughput": (f"{noun.capitalize()} a second", {"images_per_second": ""}),
@@ -165,12 +170,15 @@ def _scale(axes: Axes, name: str, curves: list[Curve], theme: Theme) -> None:
         if name == "discriminator":
             axes.axhline(0.5, color=theme.quiet, linewidth=1, linestyle=(0, (4, 3)))
         return
-    if name in ("score", "throughput"):
+    if name in ("score", "throughput", "variety"):
         axes.yaxis.set_major_locator(MaxNLocator(6))
         axes.yaxis.set_major_formatter(
             EngFormatter(sep="") if name == "throughput" else StrMethodFormatter("{x:g}")
         )
         axes.set_ylim(bottom=0)
+        if name == "variety":
+            axes.set_ylim(top=max(1.2, _limits(curves)[1]))
+            axes.axhline(1, color=theme.quiet, linewidth=1, linestyle=(0, (4, 3)))
         return
     axes.set_ylim(*_limits(curves))
 

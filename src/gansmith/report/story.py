@@ -18,7 +18,10 @@ from gansmith.errors import GansmithError
 from gansmith.metrics.protocol import Evaluation, read_evaluation
 from gansmith.run import RunFolder
 
-CURVES = ("loss_d", "loss_g", "d_real", "d_fake", "augment_p", "score", "images_per_second")
+CURVES = (
+    *("loss_d", "loss_g", "d_real", "d_fake", "spread", "feature_spread", "held_gap"),
+    *("augment_p", "score", "images_per_second"),
+)
 SAMPLE = re.compile(r"step-(\d{1,15})")
 LARGEST = 1e15  # beyond this a figure is no more use than infinity, and sums of it overflow
 LOG_CHARACTERS = 60_000

@@ -126,6 +126,16 @@ def caption(name: str, story: Story) -> str:
     words = {
         "losses": LOSSES[story.config.loss],
         "discriminator": _discriminator(story),
+        "variety": (
+            "The mean distance between two generated examples over that between two real ones, with "
+            "the same noise every time. Near the dashed 1 is good; falling towards 0 is a mode "
+            "collapse: everything becomes alike."
+        ),
+        "heart": (
+            "How much more real the discriminator finds the real examples it is trained on than some "
+            "that are kept from it. Near 0 is good; above 1 it knows them by heart, and teaches the "
+            "generator little more. More pictures, or augmentation, would help."
+        ),
         "augmentation": (
             "How often the discriminator is shown each change of the pictures, real and generated: "
             "more while it knows the real ones by heart, less while it does not. At its most "
@@ -154,6 +164,8 @@ def _readings(name: str, story: Story) -> str:
     names = {
         "losses": {"discriminator": "loss_d", "generator": "loss_g"},
         "discriminator": {"D(x)": "d_real", "D(G(z))": "d_fake"},
+        "variety": {"as they are": "spread", "as D sees them": "feature_spread"},
+        "heart": {"this": "held_gap"},
     }.get(name, {})
     means = [f"{k} {story.curves[v].tail:.2f}" for k, v in names.items() if v in story.curves]
     return f"Over the last fifth here: {', '.join(means)}." if means else ""
