@@ -122,21 +122,26 @@ def evaluation_interval(config: Config, spec: DataSpec, space: FeatureSpace | No
 
 
 def work(config: Config, spec: DataSpec, space: FeatureSpace) -> tuple[int, int]:
-    """Operations of a step of training (penalties aside), and what a score costs in such ones."""
+    """Operations of a step of training, and what a score costs in such ones."""
+    make, _, step = game_work(config, spec)
+    picture = torch.zeros(1, *spec.shape, dtype=torch.uint8)
+    see = _operations(space.embed, picture)
+    compare = _compare(config.evaluate_n, space.embed(picture).features.shape[1])
+    return step, SLOWNESS * (config.evaluate_n * (make + see) + compare)
+
+
+def game_work(config: Config, spec: DataSpec) -> tuple[int, int, int]:
+    """Operations of making an example, of telling one, and of a step of training (penalties aside)."""
     with torch.device("meta"):
         networks = build_networks(config, spec)
         latent, example = torch.zeros(1, config.latent_size), torch.zeros(1, *spec.shape)
         labels = torch.zeros(1, dtype=torch.long) if spec.classes else None
-    make = operations(networks.generator.eval(), latent, labels)
-    tell = operations(networks.discriminator.eval(), example, labels)
-    picture = torch.zeros(1, *spec.shape, dtype=torch.uint8)
-    see = operations(space.embed, picture)
+    make = _operations(networks.generator.eval(), latent, labels)
+    tell = _operations(networks.discriminator.eval(), example, labels)
     # A forward pass and its gradients are three. A turn: fake ones made, real and fake told apart;
     # the last one's fake ones carry gradients, which come through the discriminator once more.
     step = make * (config.d_steps + 2) + tell * (6 * config.d_steps + 2)
-    compare = _compare(config.evaluate_n, space.embed(picture).features.shape[1])
-    score = config.evaluate_n * (make + see) + compare
-    return config.batch_size * step, SLOWNESS * score
+    return make, tell, config.batch_size * step
 
 
 def _compare(made: int, size: int) -> int:
@@ -144,8 +149,7 @@ def _compare(made: int, size: int) -> int:
     return 2 * 3 * made * size**2 + 10 * size**3
 
 
-def operations(network: Callable[..., object], *inputs: Tensor | None) -> int:
-    """Additions and multiplications of one call."""
+def _operations(network: Callable[..., object], *inputs: Tensor | None) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(*inputs)
     return int(counter.get_total_flops())

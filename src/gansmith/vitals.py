@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
-from gansmith.judge import operations
-from gansmith.models import build_networks, draw_latent
+from gansmith.judge import game_work
+from gansmith.metrics.neighbours import nearest
+from gansmith.models import draw_latent
 from gansmith.players import Players
 from gansmith.runtime import Draw, derive_seed
 from gansmith.stream import Batch, Stream
@@ -103,13 +104,7 @@ class Probe:
 def probe_interval(config: Config, spec: DataSpec) -> int:
     """Steps between probes, at most `MOST_WORK` of the arithmetic: counted, so that it is the same
     for a run that is resumed, and on every machine."""
-    with torch.device("meta"):
-        networks = build_networks(config, spec)
-        latent, example = torch.zeros(1, config.latent_size), torch.zeros(1, *spec.shape)
-        labels = torch.zeros(1, dtype=torch.long) if spec.classes else None
-    make = operations(networks.generator.eval(), latent, labels)
-    tell = operations(networks.discriminator.eval(), example, labels)
-    step = config.batch_size * (make * (config.d_steps + 2) + tell * (6 * config.d_steps + 2))
+    make, tell, step = game_work(config, spec)
     probe = COUNT * (make + 3 * tell)
     return max(1, math.ceil(probe / (MOST_WORK * max(1, step))))
 
@@ -117,7 +112,7 @@ def probe_interval(config: Config, spec: DataSpec) -> int:
 def of_examples(fake: Tensor, real: Tensor) -> Figures:
     """Variety of (N, …) generated examples beside that of as many real ones."""
     fake, real = fake.flatten(1), real.flatten(1)
-    near = NEAR * nearest(real).median()
+    near = NEAR * nearest(real, real, itself=True)[0].median() if len(real) > 1 else 0.0
     modes, real_modes = (distinct(x, near) for x in (fake, real))
     return {
         "spread": mean_distance(fake) / max(1e-12, mean_distance(real)),
@@ -165,14 +160,7 @@ def mean_distance(x: Tensor) -> float:
     return torch.pdist(x).mean().item()
 
 
-def nearest(x: Tensor) -> Tensor:
-    """(N,): from each row of (N, D) to the nearest other."""
-    if len(x) < 2:
-        return x.new_zeros(len(x))
-    return torch.cdist(x, x).fill_diagonal_(torch.inf).min(1).values
-
-
-def distinct(x: Tensor, near: Tensor) -> int:
+def distinct(x: Tensor, near: Tensor | float) -> int:
     """How many rows of (N, D) remain when of those within `near` of each other one is kept."""
     close = (torch.cdist(x, x) <= near).tolist()
     kept: list[int] = []
