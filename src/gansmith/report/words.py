@@ -165,7 +165,7 @@ def _readings(name: str, story: Story) -> str:
         "losses": {"discriminator": "loss_d", "generator": "loss_g"},
         "discriminator": {"D(x)": "d_real", "D(G(z))": "d_fake"},
         "variety": {"as they are": "spread", "as D sees them": "feature_spread"},
-        "heart": {"this": "held_gap"},
+        "heart": {"the gap": "held_gap"},
     }.get(name, {})
     means = [f"{k} {story.curves[v].tail:.2f}" for k, v in names.items() if v in story.curves]
     return f"Over the last fifth here: {', '.join(means)}." if means else ""
