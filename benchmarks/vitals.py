@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import record
+from benchmarks.efficiency import seconds
 from gansmith.config import merge
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.loop import Session
@@ -31,12 +30,12 @@ def measure(name: str, data: Dataset, folder: Path, rounds: int) -> dict[str, fl
     run.path.mkdir()
     session = Session(data, merge(recipe(name), QUIET), run)
     session._begin()
-    steps, probe = session.steps(), session.observer.probe
+    steps, probe, device = session.steps(), session.observer.probe, session.device
     stepping: list[float] = []
     probing: list[float] = []
     for _ in range(rounds + 1):
-        stepping.append(seconds(lambda: [next(steps) for _ in range(STEPS)]) / STEPS)
-        probing.append(seconds(lambda: probe.take(session.step)))
+        stepping.append(seconds(lambda: [next(steps) for _ in range(STEPS)], device) / STEPS)
+        probing.append(seconds(lambda: probe.take(session.step), device))
     session.observer.close()
     step, taken = (statistics.median(times[1:]) for times in (stepping, probing))
     return {
@@ -45,12 +44,6 @@ def measure(name: str, data: Dataset, folder: Path, rounds: int) -> dict[str, fl
         "median_probe_s": round(taken, 5),
         "share_of_time": round(taken / (step * probe.interval), 4),
     }
-
-
-def seconds(act: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    act()
-    return time.perf_counter() - begun
 
 
 def main(arguments: list[str] | None = None) -> None:
