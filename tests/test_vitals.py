@@ -7,10 +7,13 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from gansmith import recipes, vitals
 from gansmith.config import Config
+from gansmith.data import open_source, prepare
 from gansmith.models import build_networks
+from gansmith.objectives import discriminator_losses, generator_losses
 from gansmith.players import Players
 from gansmith.recipes import recipe
 from gansmith.runtime import World
@@ -100,8 +103,6 @@ def test_a_probe_finds_finite_figures_and_changes_nothing(name: str) -> None:
     a_config, spec = NETWORKS[name]
     a_config = a_config.with_(device="cpu", precision="fp32")
     if spec.kind == "points":
-        from gansmith.data import open_source, prepare
-
         data = prepare(open_source("ring"), height=None, width=None)
         spec = describe(data, a_config)
     else:
@@ -124,18 +125,22 @@ def test_a_probe_finds_finite_figures_and_changes_nothing(name: str) -> None:
     assert players.generator.training
 
 
+def test_a_single_picture_has_figures_too() -> None:
+    a_config, spec = config(), pictures(3, 16, 16)
+    stream = Stream(dataset(1, 3, 16, 16), a_config, spec, World(), CPU)
+    found = vitals.Probe(a_config, spec, stream, Players.create(a_config, spec, CPU)).take(2)
+    assert set(found) == set(vitals.NAMES) - {"held_gap"}
+    assert all(math.isfinite(value) for value in found.values())
+
+
 @pytest.mark.parametrize("name", ["fast", "dcgan", "dcgan-32", "dcgan-keras", "few-images"])
 def test_probes_take_less_than_their_share_of_the_work(name: str) -> None:
-    from torch.utils.flop_counter import FlopCounterMode
-
     a_config = recipes.recipe(name).with_(device="cpu", precision="fp32")
     side = a_config.height or 28
     spec = pictures(1, side, side)
     stream = Stream(dataset(700, 1, side, side), a_config, spec, World(), CPU)
     players = Players.create(a_config, spec, CPU)
     probe = vitals.Probe(a_config, spec, stream, players)
-    from gansmith.objectives import discriminator_losses, generator_losses
-
     batch = stream.batch(0)
     with FlopCounterMode(display=False) as step:
         fake = players.generator(stream.latent(0), batch.labels)

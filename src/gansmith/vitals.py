@@ -64,7 +64,7 @@ class Probe:
         """All of `NAMES` that this game has, after `step`."""
         real = self.stream.recent(step, self.count)
         with unchanged(self.players.generator):
-            fake = self.players.generator(self.latents[: len(real.real)], real.labels).float()
+            fake = self.players.generator(self.latents, real.labels).float()
         figures = self._of_players() | of_examples(fake, real.real)
         if self.spec.kind == "pictures":
             figures |= of_pictures(fake, real.real)
@@ -128,7 +128,8 @@ def of_pictures(fake: Tensor, real: Tensor) -> Figures:
     at_end, real_at_end = ((x.abs() > SATURATED).float().mean().item() for x in (fake, real))
     grid, real_grid = (finest(x) for x in (fake, real))
     colours, real_colours = (x.mean((2, 3)) for x in (fake, real))
-    off = (colours.mean(0) - real_colours.mean(0)).abs() / real_colours.std(0).clamp_min(0.01)
+    usual = real_colours.std(0, correction=0).clamp_min(0.01)
+    off = (colours.mean(0) - real_colours.mean(0)).abs() / usual
     return {
         "saturated": at_end - real_at_end,
         "checkerboard": grid / max(1e-6, real_grid),
