@@ -40,7 +40,7 @@ FLOORS = [
     {"objectives", "players", "stream", "generate", "run"}
     | {"metrics.memorisation", "metrics.classifier", "metrics.protocol", "metrics.gain"}
     | {"metrics.inception_weights", "metrics.convert_weights"},
-    {"judge", "metrics.evaluation", "metrics.usefulness"},
+    {"judge", "motion", "metrics.evaluation", "metrics.usefulness"},
     {"vitals"},
     {"observe", "summary", "samples", "report", "progress"},
     {"loop", "synthetic"},

@@ -34,6 +34,9 @@ def discriminator_losses(
     `real` and `fake` (N, …) share `labels` (N,); `fake` carries no gradient. With lazy penalties
     (`penalty_every` = k, Karras et al. 2020, appendix B) `penalise` is true on every k-th step and
     the penalty counts k-fold there.
+
+    ``told`` is the share of pairs of a real and a fake example that the discriminator tells apart:
+    unlike ``right_real`` and ``right_fake`` it means the same in every game.
     """
     # Detached, both: the penalties' requires_grad_ must not reach the caller's tensors.
     real, fake = (disguise(x.detach(), config, images_seen, odds) for x in (real, fake))
@@ -59,6 +62,7 @@ def discriminator_losses(
         "logit_fake": on_fake.mean(),
         "right_real": (on_real > 0).float().mean(),
         "right_fake": (on_fake < 0).float().mean(),
+        "told": (on_real > on_fake).float().mean(),
         "real_sign": on_real.sign().mean(),
     }
 

@@ -25,6 +25,7 @@ LOSSES = ("loss_d", "loss_g")
 FIGURES = (
     *LOSSES,
     *("d_real", "d_fake", "d_fake_after", "logit_real", "logit_fake", "right_real", "right_fake"),
+    "told",
 )
 
 
@@ -80,11 +81,16 @@ class Observer:
 
     def tensors(self) -> dict[str, Tensor]:
         """The running sums, so that a resumed run's next means are those of an unbroken one."""
-        return {"meter.sums": self.meter.sums, "meter.count": torch.tensor(self.meter.count)}
+        return {
+            "meter.sums": self.meter.sums,
+            "meter.count": torch.tensor(self.meter.count),
+            **self.probe.motion.tensors(),
+        }
 
     def restore(self, tensors: Mapping[str, Tensor], images: int, seconds: float) -> None:
         self.meter.sums.copy_(tensors["meter.sums"])
         self.meter.count = int(tensors["meter.count"])
+        self.probe.motion.restore(tensors)
         self._last_time = (images, seconds)
 
     def open(self, step: int) -> None:

@@ -18,11 +18,13 @@ from gansmith.config import Config, DataSpec
 from gansmith.judge import game_work
 from gansmith.metrics.neighbours import nearest
 from gansmith.models import draw_latent
+from gansmith.motion import Motion
 from gansmith.players import Players
 from gansmith.runtime import Draw, derive_seed
 from gansmith.stream import Batch, Stream
 
 COUNT = 64  # examples that a probe makes, and real ones that it looks at
+MOST_ODDS = 0.8  # of augmenting: above, samples look augmented (Karras et al. 2020, figure 3)
 MOST_WORK = 0.015  # of a run: the rest of the fiftieth is for what is averaged over steps
 SATURATED = 0.99  # of a pixel's range
 NEAR = 0.25  # of the usual distance to the nearest other real example: as good as the same
@@ -34,17 +36,24 @@ NAMES = {
     "grad_g": "length of the generator's gradient",
     "update_d": "length of the discriminator's last update, over that of its weights",
     "update_g": "length of the generator's last update, over that of its weights",
+    "pace_d": "how far the discriminator's weights come, over their length and the root of the steps",
+    "pace_g": "how far the generator's weights come, over their length and the root of the steps",
+    "kept_d": "least share of its length that a layer of the discriminator kept since the last probe",
+    "kept_g": "least share of its length that a layer of the generator kept since the last probe",
     "spread": "mean distance between two generated examples, over that between two real ones",
     "feature_spread": "the same in the discriminator's features",
     "modes": "generated examples that are not nearly another, over the same of real ones",
     "saturated": "share of generated pixels at an end of the range, less that of real ones",
-    "checkerboard": "energy of the finest grid in generated pictures, over that in real ones",
+    "checkerboard": "share of generated pictures' variance in the finest grid, less real ones'",
     "drift": "distance of the mean pictures' colours, in standard deviations of the real colours",
     "held_gap": "how much more real the discriminator finds what it trains on than what it does "
     "not, in standard deviations of its logits",
     "real_spread": "mean distance between two real examples, over their distance from zero",
     "real_modes": "share of real examples that are not nearly another",
-    "real_peak": "largest number in a real example",
+    "real_peak": "largest number in a real picture",
+    "real_constant": "channels of real pictures that are one value everywhere",
+    "examples": "how many different ones there are to train on",
+    "leaks": "kinds of augmentation that the generator learns to make",
 }
 
 
@@ -58,6 +67,7 @@ class Probe:
         generator = torch.Generator().manual_seed(derive_seed(config.seed, Draw.PROBE))
         latents = draw_latent(config, self.count, torch.device("cpu"), generator)
         self.latents = latents.to(stream.device)
+        self.motion = Motion(players)
 
     @torch.no_grad()
     def take(self, step: int) -> Figures:
@@ -65,7 +75,8 @@ class Probe:
         real = self.stream.recent(step, self.count)
         with unchanged(self.players.generator):
             fake = self.players.generator(self.latents, real.labels).float()
-        figures = self._of_players() | of_examples(fake, real.real)
+        figures = self._of_players() | self.motion.look(step) | of_examples(fake, real.real)
+        figures |= {"examples": float(self.stream.size), "leaks": float(self._leaks)}
         if self.spec.kind == "pictures":
             figures |= of_pictures(fake, real.real)
         return figures | self._of_judgement(fake, real)
@@ -82,6 +93,13 @@ class Probe:
             found[f"grad_{letter}"] = length(gradients)
             found[f"update_{letter}"] = adam_update(optimizer) / max(1e-12, length(weights))
         return found
+
+    @property
+    def _leaks(self) -> int:
+        """Of real pictures alone, or of both players' so often that neither sees what is real."""
+        config, odds = self.config, self.players.odds.p
+        too_often = bool(config.augment) and odds.item() > MOST_ODDS + 1e-6
+        return len(self.stream.real_only) + too_often * len(config.augment)
 
     def _of_judgement(self, fake: Tensor, real: Batch) -> Figures:
         """What the discriminator's features and logits tell, as it is when it does not train."""
@@ -119,7 +137,6 @@ def of_examples(fake: Tensor, real: Tensor) -> Figures:
         "modes": modes / max(1, real_modes),
         "real_spread": mean_distance(real) / max(1e-12, real.norm(dim=1).mean().item()),
         "real_modes": real_modes / len(real),
-        "real_peak": real.abs().max().item(),
     }
 
 
@@ -132,8 +149,10 @@ def of_pictures(fake: Tensor, real: Tensor) -> Figures:
     off = (colours.mean(0) - real_colours.mean(0)).abs() / usual
     return {
         "saturated": at_end - real_at_end,
-        "checkerboard": grid / max(1e-6, real_grid),
+        "checkerboard": grid - real_grid,
         "drift": off.max().item(),
+        "real_peak": real.abs().max().item(),
+        "real_constant": float((real.amax((0, 2, 3)) == real.amin((0, 2, 3))).sum()),
     }
 
 
