@@ -102,7 +102,7 @@ def spoil_gradient(value: float) -> Injection:
             handle.remove()
             return gradient * value
 
-        handle = weight.register_hook(once)
+        handle = weight.register_hook(once)  # type: ignore[no-untyped-call]
 
     return inject
 
@@ -159,6 +159,7 @@ COLLAPSE, OSCILLATING = "mode collapse", "oscillating"
 MEMORISING, STUCK = "discriminator memorising", "generator stuck"
 EXPLODING, NAN = "exploding", "not a number"
 DATA, LEAK = "data problem", "augmentation leak"
+LOST, TINY = "weights lost", "batch too small"
 RATES = (D_WINS, G_WINS, COLLAPSE, OSCILLATING, STUCK, EXPLODING)  # any of them may come first
 
 FAULTS: dict[str, Fault] = {
@@ -169,7 +170,7 @@ FAULTS: dict[str, Fault] = {
     "no norm or penalty": Fault(
         (D_WINS, COLLAPSE, STUCK, OSCILLATING), {"norm": "none", "r1": 0.0}
     ),
-    "batch of 2": Fault((D_WINS, COLLAPSE, OSCILLATING), {"batch_size": 2}),
+    "batch of 2": Fault((TINY,), {"batch_size": 2}, recoverable=False),
     "D ten times wider": Fault((D_WINS,), {"discriminator_filters": 160, "r1": 0.0}),
     "G frozen": Fault((STUCK, D_WINS), injection=freeze_generator, late=True),
     "labels flipped": Fault((DATA, G_WINS), injection=flip_labels, recoverable=False),
@@ -184,16 +185,14 @@ FAULTS: dict[str, Fault] = {
     "nan in gradient": Fault((NAN,), injection=spoil_gradient(torch.nan), late=True),
     "inf in gradient": Fault((NAN,), injection=spoil_gradient(torch.inf), late=True),
     "nan in weights": Fault((NAN,), injection=spoil_weight(torch.nan), late=True),
-    "layer of D zeroed": Fault(
-        (G_WINS, STUCK, D_WINS), injection=zero_layer("discriminator", -1), late=True
-    ),
-    "layer of G zeroed": Fault(
-        (COLLAPSE, D_WINS, STUCK), injection=zero_layer("generator", 1), late=True
-    ),
+    "layer of D zeroed": Fault((LOST,), injection=zero_layer("discriminator", -1), late=True),
+    "layer of G zeroed": Fault((LOST,), injection=zero_layer("generator", 1), late=True),
     "augmentation leak": Fault((LEAK,), injection=leak, recoverable=False),
-    "Keras book: latent of 1": Fault((COLLAPSE,), {"recipe": "dcgan-keras", "latent_size": 1}),
+    "Keras book: latent of 1": Fault(
+        (COLLAPSE,), {"recipe": "dcgan-keras", "latent_size": 1}, recoverable=False
+    ),
     "Keras book: unstable": Fault(
-        (D_WINS, COLLAPSE, OSCILLATING),
-        {"recipe": "dcgan-keras", "batch_size": 8, "lr": 2e-3, "dropout": 0.0},
+        (TINY, D_WINS, COLLAPSE, EXPLODING),
+        {"recipe": "dcgan-keras", "batch_size": 4, "lr": 5e-3, "dropout": 0.0},
     ),
 }

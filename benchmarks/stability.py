@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks.faults import FAULTS, Fault
-from gansmith import objectives, recipes
+from gansmith import losses, objectives, recipes
 from gansmith.config import Config, merge
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.errors import GansmithError
@@ -52,18 +52,22 @@ class Case(NamedTuple):
     @property
     def stem(self) -> str:
         source = Path(self.source).stem
-        return f"{self.fault}--{source}-{self.recipe}-{self.seed}".replace(" ", "_").replace(":", "")
+        return f"{self.fault}--{source}-{self.recipe}-{self.seed}".replace(" ", "_").replace(
+            ":", ""
+        )
 
 
 class Saboteur(Silent):
     """Makes the fault when its time has come."""
 
     def __init__(self, fault: Fault, begins: int):
-        self.fault, self.begins, self.session = fault, begins, None
+        self.fault, self.begins = fault, begins
+        self.session: Session | None = None
 
     def tick(self, progress: Progress) -> None:
         if self.fault.late and progress.step == self.begins:
-            assert self.session is not None and self.fault.injection is not None
+            assert self.session is not None
+            assert self.fault.injection is not None
             self.fault.injection(self.session)
 
 
@@ -71,9 +75,11 @@ def configure(case: Case) -> Config:
     changes = dict(FAULTS[case.fault].changes)
     base = recipes.recipe(str(changes.pop("recipe", case.recipe)))
     points = base.model == "mlp"
-    size = {} if points or base.size is None and base.model != "compact" else {"size": "16"}
+    size = {} if points or (base.size is None and base.model != "compact") else {"size": "16"}
     small = {"log_every": 10} if points else SMALL
     values: dict[str, Any] = {**small, **size, **changes, "seed": case.seed}
+    if "batch_size" in changes:  # as many images as a clean run of `dcgan-32`, so more steps
+        return merge(base, {**values, "images": case.steps * 32})
     return merge(base, {**values, "images": case.steps * base.batch_size})
 
 
@@ -100,7 +106,7 @@ def load(case: Case, data_dir: Path | None) -> Dataset:
 def train(case: Case, data_dir: Path | None, folder: Path) -> list[dict[str, Any]]:
     """The records of a run with its fault; the last one says how it ended."""
     torch.set_num_threads(1)
-    fault, honest = FAULTS[case.fault], objectives.hard_targets
+    fault, honest = FAULTS[case.fault], losses.hard_targets
     run = RunFolder(folder)
     run.path.mkdir(parents=True, exist_ok=True)
     saboteur = Saboteur(fault, begins(case))

@@ -26,6 +26,10 @@ FLOORS = [
         "checkpoint",
         "ema",
         "bf16",
+        "health",
+        "logs",
+        "remedies",
+        "balance",
         "recipes",
         "data",
         "models",
@@ -41,11 +45,12 @@ FLOORS = [
     | {"metrics.memorisation", "metrics.classifier", "metrics.protocol", "metrics.gain"}
     | {"metrics.inception_weights", "metrics.convert_weights"},
     {"judge", "motion", "metrics.evaluation", "metrics.usefulness"},
-    {"vitals"},
+    {"vitals", "repair"},
     {"observe", "summary", "samples", "report", "progress"},
+    {"keeper"},
     {"loop", "synthetic"},
     {"api"},
-    {"dry_run", "assess"},
+    {"dry_run", "assess", "doctor"},
     {"cli", ""},  # "" is the package itself
     {"__main__"},
 ]

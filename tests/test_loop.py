@@ -197,7 +197,7 @@ def test_not_a_number_stops_before_it_is_saved(digits: Dataset, tmp_path: Path) 
             next(session.players.generator.parameters()).fill_(math.nan)
 
     watcher = At(6, poison)
-    session = Session(digits, tiny(), RunFolder(tmp_path / "run"), watcher)
+    session = Session(digits, tiny(on_failure="stop"), RunFolder(tmp_path / "run"), watcher)
     watcher.session = session
     with pytest.raises(GansmithError, match=r"step 8: .*not a number.*step-000000005"):
         session.train()
@@ -213,13 +213,14 @@ def test_a_loss_that_was_not_a_number_once_is_not_forgotten(
         session.observer.meter.add(dict.fromkeys(FIGURES, NAN))
 
     watcher = At(1, poison)
-    session = Session(digits, tiny(), RunFolder(tmp_path / "run"), watcher)
+    session = Session(digits, tiny(on_failure="warn"), RunFolder(tmp_path / "run"), watcher)
     watcher.session = session
-    with pytest.raises(GansmithError, match=r"step 3: loss_d.* not a number.*none was saved"):
+    with pytest.raises(GansmithError, match=r"step 3: not a number.*loss_d.*none was saved"):
         session.train()
 
 
 NAN = torch.tensor(math.nan)
+VERDICT = {"verdict", "severity", "since", "evidence"}  # only where it is another than before
 
 
 def test_means_are_over_the_steps_since_the_last_record(digits: Dataset, tmp_path: Path) -> None:
@@ -236,9 +237,10 @@ def test_metrics_hold_every_figure_and_only_times_differ_between_equal_runs(
 ) -> None:
     train(digits, tmp_path / "run")
     records = RunFolder(tmp_path / "run").records()
-    last = records[-1]
+    last = {key: value for key, value in records[-1].items() if key not in VERDICT}
     assert set(last) == {
-        *("step", "images", *FIGURES, "loss_d_sd", "loss_g_sd", "score", "protocol"),
+        *("step", "images", "loss_d_sd", "loss_g_sd", "score", "protocol"),
+        *(set(FIGURES) - {"clipped"}),
         *vitals.NAMES,
         *TIMES,
     }
@@ -267,7 +269,7 @@ def test_every_loss_trains_every_network(
     dataset = points if model == "mlp" else digits
     result = train(dataset, tmp_path / "run", images=8 * 3, **changes)
     records = RunFolder(result.run).records()
-    figures = [v for record in records for v in record.values() if not isinstance(v, str)]
+    figures = [v for record in records for v in record.values() if isinstance(v, (int, float))]
     assert all(map(math.isfinite, figures))
 
 
@@ -339,7 +341,7 @@ def test_learning_rates_fall_to_nothing_at_the_end_of_the_run(
             optimizers = (players.g_optimizer, players.d_optimizer)
             rates.append(tuple(o.param_groups[0]["lr"] for o in optimizers))
 
-    config = tiny(lr=0.1, d_lr=0.2, lr_decay=0.5)
+    config = tiny(lr=0.1, d_lr=0.2, lr_decay=0.5, on_failure="warn")  # it explodes
     session = Session(digits, config, RunFolder(tmp_path / "run"), Note())
     session.train()
     left = [min(1, 2 * (1 - step / 12)) for step in range(12)]

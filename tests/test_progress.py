@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -120,6 +121,17 @@ def test_a_plain_line_names_the_most_important_first() -> None:
         == " 43%  1:48 left  step 12,345  790k images  1,234/s  loss D 0.98  G 1.32"
     )
     assert plain_line(USUAL, 200).endswith("D(G(z)) 0.37  score 0.0312")
+
+
+@pytest.mark.parametrize(
+    ("severity", "colour"), [(0, "\x1b[32m"), (1, "\x1b[33m"), (2, "\x1b[1;31m")]
+)
+def test_the_verdict_comes_first_and_in_its_colour(severity: int, colour: str) -> None:
+    judged = replace(USUAL, health="mode collapse", severity=severity)
+    console = terminal()
+    assert run(console, judged)[-1].startswith("mode collapse  loss D 0.98  G 1.32")
+    assert f"{colour}mode collapse" in written(console)
+    assert "  mode collapse  loss D" in plain_line(judged, 200)
 
 
 def test_a_hundred_per_cent_means_done() -> None:

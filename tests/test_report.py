@@ -150,7 +150,8 @@ def test_the_odds_of_augmentation_are_drawn_where_they_were_noted(
 
 
 def test_settings_that_differ_are_open_and_all_are_there(finished: RunFolder) -> None:
-    opened, folded = Page(finished.report).source.split("<details>", 1)
+    settings = Page(finished.report).source.split("<h2>Settings</h2>")[1]
+    opened, folded = settings.split("<details>", 1)
     assert "<th>lr</th><td>0.0005</td>" in opened
     assert "<th>beta1</th>" not in opened
     assert "<th>beta1</th>" in folded

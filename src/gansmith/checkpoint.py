@@ -22,7 +22,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from gansmith.errors import GansmithError
 MANIFEST = "manifest.json"
 LONGEST_MANIFEST = 2**20  # bytes
 NAME = re.compile(r"step-(\d{9,})")
+RING = 3  # healthy checkpoints that are kept to go back to
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class DamagedError(GansmithError):
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write `checkpoint` under `folder`; returns its path. OSError if the disk won't take it."""
-    target = folder / f"step-{checkpoint.step:09d}"
+    target = path_of(folder, checkpoint.step)
     files = {f"{name}.safetensors": encode(tensors) for name, tensors in checkpoint.tensors.items()}
     files["state.json"] = json.dumps(dict(checkpoint.state), indent=1).encode()
     write_folder(target, files)
@@ -104,18 +105,39 @@ def paths(folder: Path) -> list[Path]:
     )
 
 
+def path_of(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:09d}"
+
+
 def step_of(path: Path) -> int:
     """The step in a name such as ``step-000000500``."""
     return int(path.stem.removeprefix("step-"))
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Leave the last `keep` checkpoints and the one with the best (lowest) score."""
+    """Leave the last `keep` checkpoints, the last few healthy ones, and the best."""
     present = paths(folder)
-    best = min(present, key=_score, default=None)
-    for path in present[:-keep]:
-        if path != best or _score(path) == math.inf:
+    healthy = [path for path in present if _read_state(path).get("verdict") == "healthy"]
+    kept = {*present[-keep:], *healthy[-RING:], best(folder)}
+    for path in present:
+        if path not in kept:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def best(folder: Path) -> Path | None:
+    """The checkpoint with the best (lowest) score; None where none has one."""
+    scored = [path for path in paths(folder) if _score(path) < math.inf]
+    return min(scored, key=_score, default=None)
+
+
+def healthy(folder: Path) -> Iterator[tuple[int, int]]:
+    """The steps of checkpoints whose run was healthy, newest first, and how many steps of training
+    are in each: fewer, where a repair threw some away."""
+    for path in reversed(paths(folder)):
+        state = _read_state(path)
+        lost = state.get("lost", 0)
+        if state.get("verdict") == "healthy" and isinstance(lost, int):
+            yield step_of(path), step_of(path) - lost
 
 
 def clean(folder: Path) -> None:
@@ -206,12 +228,18 @@ def _length(file: Path) -> int:
     return status.st_size
 
 
+def _read_state(path: Path) -> dict[str, Any]:
+    """A checkpoint's state.json, unverified; nothing where it can't be read."""
+    try:
+        state = json.loads((path / "state.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
 def _score(path: Path) -> float:
     """The score a checkpoint was saved with; unreadable or none counts as worst."""
-    try:
-        score = json.loads((path / "state.json").read_bytes()).get("score")
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return math.inf
+    score = _read_state(path).get("score")
     return score if isinstance(score, float) and math.isfinite(score) else math.inf
 
 

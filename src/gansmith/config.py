@@ -98,8 +98,13 @@ class Config(Section):
     lr_decay: Share = 0.0  # over the last such share of the run both rates fall to nothing
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    clip: Weight = 0.0  # longest that a player's gradient may be; 0: as long as it is
+    balance: Literal["none", "rate", "r1"] = "none"  # adapt D's learning rate or R1, so that it …
+    balance_target: Share = 0.85  # … tells such a share of pairs of real and generated apart
     ema_kimg: Weight = 10.0  # half-life in thousands of images at batch 32; 0: no averaging
 
+    on_failure: Literal["repair", "stop", "warn"] = "repair"  # when a run fails (docs/health.md)
+    repairs: Annotated[int, Field(ge=0, le=100)] = 6  # at most, before it stops
     held_out: Annotated[float, Field(ge=0, le=0.5)] = 0.05  # share of the data kept from training
 
     # how long, and what is written when (all in steps)

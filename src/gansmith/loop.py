@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gansmith import checkpoint
 from gansmith.config import Config
 from gansmith.data import Dataset
 from gansmith.errors import GansmithError
+from gansmith.health import NAN, Severity, Verdict
 from gansmith.judge import Judge, choose_space
+from gansmith.keeper import Keeper, Moment
 from gansmith.objectives import discriminator_losses, generator_losses
-from gansmith.observe import NotANumberError, Observer
-from gansmith.players import Players
+from gansmith.observe import Observer
+from gansmith.players import Players, clip
 from gansmith.recipes import check_fit
 from gansmith.run import RunFolder, clear_errors
 from gansmith.runtime import World, pick_device, pick_precision, seed_step
@@ -94,14 +95,32 @@ class Session:
         self.observer = Observer(
             config, self.spec, run, self.stream, self.players, self.judge, self.device
         )
+        self.keeper = Keeper(
+            config,
+            self.spec,
+            run,
+            self.digest,
+            self.players,
+            self.observer,
+            guard=lambda: guard_bf16(self.players, self.stream, self.precision),
+            say=self._say,
+        )
         self.step, self.seconds_before, self.started = 0, 0.0, time.perf_counter()
-        self.saved: Path | None = None
-        self.saved_step = self.resumed_step = 0
+        self.resumed_step = 0
         self.share = 0.0
 
     @property
     def images(self) -> int:
         return self.step * self.config.batch_size
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.step, self.images, round(self.seconds, 3))
+
+    @property
+    def learnt(self) -> int:
+        """Steps whose training is in the weights: all but those that repairs threw away."""
+        return self.step - self.keeper.repairs.lost
 
     @property
     def finished(self) -> bool:
@@ -141,24 +160,25 @@ class Session:
         self.started = time.perf_counter()
         while not self.finished:
             seed_step(config.seed, self.step, self.world.rank)
-            self.players.set_rates(config, self.share)
+            self.players.set_rates(self.keeper.game, self.share)
             figures = self._play()
             self.step += 1
-            self.share = self.limit.share(self.step, self.seconds)
-            self.players.ema.update(self.players.generator, self.images)
+            self.share = self.limit.share(self.learnt, self.seconds)
+            self.players.ema.update(self.players.generator, self.learnt * config.batch_size)
             observer.meter.add(figures)
             if observer.due(self.step, last=self.finished):
-                self._check()
-                observer.write(self.step, self.images, self.seconds, last=self.finished)
+                self._look()
             if self.step % config.checkpoint_every == 0 or self.finished:
-                self._save(observer.score)
+                self.keeper.save(self.moment)
             self.watcher.tick(self._progress())
             yield
 
     def _play(self) -> dict[str, Tensor]:
         """One step of the game: the discriminator's turns, then the generator's."""
-        config, players = self.config, self.players
+        config, players = self.keeper.game, self.players
+        images = self.learnt * config.batch_size
         penalise = self.step % config.penalty_every == 0
+        clipped = []
         for turn in range(config.d_steps):
             index = self.step * config.d_steps + turn
             batch = self.stream.batch(index)
@@ -166,104 +186,67 @@ class Session:
                 with torch.set_grad_enabled(turn == config.d_steps - 1):
                     fake = players.generator(self.stream.latent(index), batch.labels)
                 d = discriminator_losses(
-                    players.discriminator,
-                    *batch,
-                    fake,
-                    config,
-                    self.images,
-                    penalise,
-                    players.odds,
+                    players.discriminator, *batch, fake, config, images, penalise, players.odds
                 )
             players.d_optimizer.zero_grad()
             d["total"].backward()  # type: ignore[no-untyped-call]
+            clipped.append(clip(players.discriminator, config.clip))
             players.d_optimizer.step()
         # The last fake serves the generator too: its graph is still there, its weights unchanged.
         with self.precision.autocast(), frozen(players.discriminator):
-            g = generator_losses(
-                players.discriminator, *batch, fake, config, self.images, players.odds
-            )
+            g = generator_losses(players.discriminator, *batch, fake, config, images, players.odds)
             players.g_optimizer.zero_grad()
             g["total"].backward()  # type: ignore[no-untyped-call]
+            clipped.append(clip(players.generator, config.clip))
             players.g_optimizer.step()
         players.odds.update(d["real_sign"])
-        return {**d, **g}
+        return {**d, **g, "clipped": torch.stack(clipped).mean()}
+
+    def _look(self) -> None:
+        """Measure what is due, and heed what it says of the run's health."""
+        before = self.observer.health.verdict
+        if wrong := self.observer.not_finite():
+            verdict = self._not_finite(wrong)
+        else:
+            self.observer.write(self.step, self.images, self.seconds, last=self.finished)
+            verdict = self.observer.health.verdict
+            if self.step % self.config.log_every == 0:
+                self.keeper.balance.update(self.observer.latest["told"], self.config)
+                self.keeper.settle()
+        if verdict.severity and not verdict.like(before):
+            self._say(f"step {self.step:,}: {verdict.severity.name.lower()}: {verdict.words()}")
+        if verdict.severity is Severity.FAILED:
+            self._heed(verdict)
+
+    def _not_finite(self, wrong: list[str]) -> Verdict:
+        self.observer.note_not_finite(self.step, self.images, self.seconds, wrong)
+        return self.observer.health.verdict
+
+    def _heed(self, verdict: Verdict) -> None:
+        """Repair a failed run, stop it, or let it go on: as the person chose."""
+        chosen = self.config.on_failure
+        if chosen == "warn" and verdict.condition != NAN:
+            return
+        if chosen != "repair" or not self.keeper.treat(verdict, self.moment):
+            raise GansmithError(self.keeper.diagnosis(verdict))
+        self.keeper.settle()
+        self.share = self.limit.share(self.learnt, self.seconds)
 
     def _begin(self) -> None:
-        self._resume()
+        if (moment := self.keeper.resume()) is not None:
+            self.step = self.resumed_step = moment.step
+            self.seconds_before = moment.seconds
+            self.share = self.limit.share(self.learnt, self.seconds_before)
         self.run.write_config(self.config)
         self._say_how()
         self.observer.open(self.step)
-
-    def _resume(self) -> None:
-        """Take over the newest checkpoint that is whole, and forget what came after it."""
-        saved = checkpoint.newest(self.run.checkpoints, self._say)
-        if saved is None and any(checkpoint.paths(self.run.checkpoints)):
-            raise GansmithError(
-                f"every checkpoint in {self.run.checkpoints} is damaged; restore one from a copy, "
-                "or start a new run with another --out"
-            )
-        if saved is not None:
-            self._require_same_data(saved)
-            self._restore(saved)
-            self.saved, self.saved_step, self.resumed_step = saved.path, self.step, self.step
-            self.share = self.limit.share(self.step, self.seconds_before)
-            self._say(f"resuming from step {self.step:,} ({saved.path})")
-        self.run.rewind(self.step)
-
-    def _restore(self, saved: checkpoint.Checkpoint) -> None:
-        self.players.restore(saved.tensors)
-        try:
-            self.step, self.seconds_before = saved.step, float(saved.state["seconds"])
-            self.observer.restore(saved.tensors["train_state"], self.images, self.seconds_before)
-            self.observer.score = saved.state.get("score")
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise GansmithError(
-                f"{saved.path} does not fit this run's configuration: {error}"
-            ) from None
-
-    def _require_same_data(self, saved: checkpoint.Checkpoint) -> None:
-        if saved.state.get("digest") != self.digest:
-            raise GansmithError(
-                f"{self.run.path} was trained on other data than these (their content differs); "
-                "resume with the same data, or start a new run with another --out"
-            )
-
-    def _save(self, score: float | None) -> None:
-        if self.step == self.saved_step:
-            return
-        tensors = self.players.tensors()
-        tensors["train_state"] |= self.observer.tensors()
-        state = {
-            "step": self.step,
-            "images": self.images,
-            "seconds": round(self.seconds, 3),
-            "score": score,
-            "digest": self.digest,
-            "config": self.config.model_dump(mode="json"),
-            "spec": self.spec.model_dump(mode="json"),
-        }
-        self.saved = checkpoint.save(
-            self.run.checkpoints, checkpoint.Checkpoint(self.step, tensors, state)
-        )
-        self.saved_step = self.step
-        checkpoint.prune(self.run.checkpoints, self.config.keep)
-
-    def _check(self) -> None:
-        """Stop before anything that is not a number is saved."""
-        try:
-            self.observer.check(self.step)
-        except NotANumberError as error:
-            good = (
-                f"the last good checkpoint is {self.saved}" if self.saved else "none was saved yet"
-            )
-            raise GansmithError(
-                f"{error}; stopped before saving it; {good}. "
-                "Try a lower lr, --precision fp32, or r1=1; --resume goes on from the checkpoint"
-            ) from None
+        self.keeper.settle()
 
     def _leave(self, number: int) -> None:
-        self._check()
-        self._save(None)
+        if wrong := self.observer.not_finite():
+            raise GansmithError(self.keeper.diagnosis(self._not_finite(wrong)))
+        self.observer.score = None  # of an earlier step
+        self.keeper.save(self.moment)
         self._say(
             f"stopped at step {self.step:,} and saved; "
             f"go on with: gansmith train --resume --out {self.run.path}"
@@ -275,7 +258,12 @@ class Session:
         trained = max(1e-9, seconds - self.seconds_before)
         left = seconds * (1 - share) / share if share else None
         rate = (self.step - self.resumed_step) * self.config.batch_size / trained
-        return Progress(self.step, self.images, seconds, share, rate, left, self.observer.latest)
+        health = self.observer.health.verdict
+        return Progress(
+            *(self.step, self.images, seconds, share, rate, left, self.observer.latest),
+            health=health.condition,
+            severity=int(health.severity),
+        )
 
     def _say(self, line: str) -> None:
         self.watcher.say(line)

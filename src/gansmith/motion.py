@@ -53,7 +53,7 @@ class Motion:
         self.since = int(tensors["motion.since"])
         for player, parts in self.before.items():
             kept = tensors[f"motion.{player}"].to(parts[0].device)
-            self.before[player] = list(kept.split([len(part) for part in parts]))
+            self.before[player] = list(torch.split(kept, [len(part) for part in parts]))
 
 
 def sample(network: nn.Module) -> list[Tensor]:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gansmith.config import Config, DataSpec
-from gansmith.errors import GansmithError
 from gansmith.generate import to_values
+from gansmith.health import Health
 from gansmith.judge import Judge
 from gansmith.models import draw_latent
 from gansmith.players import Players
@@ -25,7 +25,7 @@ LOSSES = ("loss_d", "loss_g")
 FIGURES = (
     *LOSSES,
     *("d_real", "d_fake", "d_fake_after", "logit_real", "logit_fake", "right_real", "right_fake"),
-    "told",
+    *("told", "clipped"),
 )
 
 
@@ -74,6 +74,7 @@ class Observer:
         self.players, self.judge, self.device = players, judge, device
         self.meter = Meter(device)
         self.probe = Probe(config, spec, stream, players)
+        self.health = Health()
         self.latest: dict[str, float] = {}
         self.score: float | None = None
         self.board: Any = None
@@ -88,13 +89,17 @@ class Observer:
         }
 
     def restore(self, tensors: Mapping[str, Tensor], images: int, seconds: float) -> None:
+        """Take over a checkpoint's sums, and what the records before it say of the run's health."""
         self.meter.sums.copy_(tensors["meter.sums"])
         self.meter.count = int(tensors["meter.count"])
         self.probe.motion.restore(tensors)
         self._last_time = (images, seconds)
 
     def open(self, step: int) -> None:
-        """Start writing; a run that begins leaves what noise and data look like first."""
+        """Start writing; a run that begins leaves what noise and data look like first, one that goes
+        on learns from its records how it was."""
+        for record in self.run.records():
+            self.health.see(record)
         from tensorboardX import SummaryWriter  # slow to import, and not needed to plan a run
 
         self.board = SummaryWriter(str(self.run.tensorboard), purge_step=step)
@@ -118,12 +123,10 @@ class Observer:
         every = (config.log_every, config.sample_every, config.checkpoint_every)
         return last or any(step % n == 0 for n in (*every, self.judge.interval, self.probing))
 
-    def check(self, step: int) -> None:
-        """Raise where a loss since the last reading, or a weight now, is not a number."""
-        means = self.meter.means()
-        wrong = [name for name, value in means.items() if not math.isfinite(value)]
-        if wrong or not self.players.all_finite():
-            raise NotANumberError(step, wrong or ["a weight"])
+    def not_finite(self) -> list[str]:
+        """Which losses since the last reading, or weights now, are not numbers."""
+        wrong = [name for name, value in self.meter.means().items() if not math.isfinite(value)]
+        return wrong or ([] if self.players.all_finite() else ["a weight"])
 
     def write(self, step: int, images: int, seconds: float, last: bool) -> None:
         """Write what is due at `step`: figures, samples, score."""
@@ -135,10 +138,29 @@ class Observer:
         self.score = None
         if last or step % self.judge.interval == 0:
             record |= self._evaluation()
+        change = self._verdict(record) if len(record) > 3 else {}
         if len(record) > 3:
-            self._append(record)
-        if last or step % self.config.sample_every == 0:
-            self._sample(step)
+            self._append(record | change)
+        if last or step % self.config.sample_every == 0 or change.get("severity", "fine") != "fine":
+            self._sample(step)  # a verdict that is not fine is given its picture
+
+    def _verdict(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """What the record changes about the run's health; nothing where that stays as it was."""
+        before, now = self.health.verdict, self.health.see(record)
+        return {} if now.like(before) else now.to_record()
+
+    def note_not_finite(self, step: int, images: int, seconds: float, wrong: list[str]) -> None:
+        """Write that figures have become NaN: the last thing a run says, unless it is repaired."""
+        record = {"step": step, "images": images, "seconds": round(seconds, 3), "not_finite": wrong}
+        self._append(record | self._verdict(record))
+
+    def restart(self, step: int, record: Mapping[str, Any]) -> None:
+        """After a treatment: write it, and judge anew."""
+        self.health.see(record)
+        self._append(record)
+        self.meter.clear()
+        self.probe.motion.start(step)
+        self.score = None  # of weights that are gone
 
     def _figures(self, images: int, seconds: float) -> dict[str, float]:
         images_before, seconds_before = self._last_time
@@ -146,6 +168,8 @@ class Observer:
         elapsed = max(1e-9, seconds - seconds_before)
         means = self.meter.means()
         self.meter.clear()
+        if not self.config.clip and not means["clipped"]:
+            del means["clipped"]
         if self.players.odds.adaptive:
             means["augment_p"] = self.players.odds.p.item()
         self.latest.update(means)
@@ -154,7 +178,7 @@ class Observer:
     def _append(self, record: Mapping[str, Any]) -> None:
         self.run.append(record)
         for name, value in record.items():
-            if name not in ("step", "images", "seconds") and not isinstance(value, str):
+            if name not in ("step", "images", "seconds") and isinstance(value, (int, float)):
                 self.board.add_scalar(name, value, record["step"])
 
     def _sample(self, step: int) -> None:
@@ -205,10 +229,3 @@ class Observer:
         if not self.spec.classes:
             return None
         return torch.arange(self._sheet_size, device=self.device) % self.spec.class_count
-
-
-class NotANumberError(GansmithError):
-    """Training met a loss or a weight that is not a number."""
-
-    def __init__(self, step: int, where: list[str]):
-        super().__init__(f"step {step:,}: {', '.join(where)} is not a number")

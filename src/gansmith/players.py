@@ -28,9 +28,11 @@ class Players:
     odds: Odds
 
     @classmethod
-    def create(cls, config: Config, spec: DataSpec, device: torch.device) -> Players:
-        """Fresh players; the same seed gives the same weights on every machine."""
-        torch.manual_seed(derive_seed(config.seed, Draw.WEIGHTS))
+    def create(
+        cls, config: Config, spec: DataSpec, device: torch.device, attempt: int = 0
+    ) -> Players:
+        """Fresh players; the same seed and attempt give the same weights on every machine."""
+        torch.manual_seed(derive_seed(config.seed, Draw.WEIGHTS, *([attempt] if attempt else [])))
         networks = build_networks(config, spec)
         generator = networks.generator.to(device)
         discriminator = networks.discriminator.to(device)
@@ -42,6 +44,11 @@ class Players:
             adam(discriminator, config.d_lr or config.lr, config),
             Odds(config, device),
         )
+
+    def renew(self, config: Config, spec: DataSpec, attempt: int) -> None:
+        """Become fresh players, optimisers included: nothing of what went wrong stays."""
+        device = next(self.generator.parameters()).device
+        self.__dict__ |= Players.create(config, spec, device, attempt).__dict__
 
     def set_rates(self, config: Config, share: float) -> None:
         """Learning rates for a run of which `share` (0 to 1) is done."""
@@ -81,6 +88,11 @@ class Players:
             raise GansmithError(
                 f"the checkpoint does not fit this configuration: {error}"
             ) from None
+
+    @staticmethod
+    def average_of(files: Mapping[str, Mapping[str, Tensor]]) -> Tensors:
+        """The averaged generator's weights, of a checkpoint's tensors."""
+        return _part(files["model"], "ema")
 
     def all_finite(self) -> bool:
         """Whether every weight and running statistic is a number."""
@@ -124,6 +136,14 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
             for name, v in values.items()
         }
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def clip(network: nn.Module, longest: float) -> Tensor:
+    """Shorten the gradient of `network` to `longest` (0: never); 1 where it was longer, else 0."""
+    weights = [p for p in network.parameters() if p.grad is not None]
+    if not longest:
+        return weights[0].new_zeros(())
+    return (nn.utils.clip_grad_norm_(weights, longest) > longest).float()
 
 
 def _prefixed(parts: Iterable[tuple[str, Mapping[str, Tensor]]]) -> Tensors:

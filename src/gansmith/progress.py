@@ -21,6 +21,7 @@ EVERY = 10.0  # seconds between plain lines
 REFRESH = 4  # times a second that the terminal is drawn
 GAP = "  "
 NARROWEST_BAR, WIDEST_BAR = 8, 40
+COLOURS = ("green", "yellow", "bold red")  # of a verdict that is fine, a warning, a failure
 
 
 class ProgressDisplay:
@@ -99,7 +100,8 @@ def say(console: Console, line: str) -> None:
 
 def plain_line(progress: Progress, width: int = 80) -> str:
     """All on one line, with the least important left out where it would be too long."""
-    return fit([_percent(progress.share), *_pace(progress), *_figures(progress)], width)
+    health = [progress.health] if progress.health else []
+    return fit([_percent(progress.share), *_pace(progress), *health, *_figures(progress)], width)
 
 
 def fit(parts: Iterable[str], width: int) -> str:
@@ -140,7 +142,9 @@ class _View:
         rest = fit([_percent(progress.share), *_pace(progress)], width - NARROWEST_BAR - 2)
         yield from _bar(progress.share, width - len(rest) - 2, console, options)
         yield Segment(f"{GAP}{rest}\n")
-        yield Text(fit(_figures(progress), width), "dim")
+        health = Text(progress.health[:width], COLOURS[progress.severity])
+        figures = fit(_figures(progress), width - len(health) - len(GAP))
+        yield Text(GAP if health and figures else "").join([health, Text(figures, "dim")])
 
 
 class _Counter:

@@ -53,6 +53,7 @@ NAMES = {
     "real_peak": "largest number in a real picture",
     "real_constant": "channels of real pictures that are one value everywhere",
     "examples": "how many different ones there are to train on",
+    "batch": "examples in a batch",
     "leaks": "kinds of augmentation that the generator learns to make",
 }
 
@@ -76,7 +77,8 @@ class Probe:
         with unchanged(self.players.generator):
             fake = self.players.generator(self.latents, real.labels).float()
         figures = self._of_players() | self.motion.look(step) | of_examples(fake, real.real)
-        figures |= {"examples": float(self.stream.size), "leaks": float(self._leaks)}
+        figures |= {"examples": self.stream.size, "batch": self.config.batch_size}
+        figures |= {"leaks": self._leaks}
         if self.spec.kind == "pictures":
             figures |= of_pictures(fake, real.real)
         return figures | self._of_judgement(fake, real)
@@ -182,7 +184,9 @@ def mean_distance(x: Tensor) -> float:
 
 def distinct(x: Tensor, near: Tensor | float) -> int:
     """How many rows of (N, D) remain when of those within `near` of each other one is kept."""
-    close = (torch.cdist(x, x) <= near).tolist()
+    # By differences, not by products, which find a little between equal rows.
+    apart = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+    close = (apart <= near).tolist()
     kept: list[int] = []
     for row, neighbours in enumerate(close):
         if not any(neighbours[other] for other in kept):

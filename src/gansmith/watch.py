@@ -9,7 +9,8 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is; `share` runs from 0 to 1, `figures` are the newest means."""
+    """How far a run is; `share` runs from 0 to 1, `figures` are the newest means, `health` is the
+    verdict on them and `severity` how bad that is: 0 fine, 1 a warning, 2 a failure."""
 
     step: int
     images: int
@@ -18,6 +19,8 @@ class Progress:
     images_per_second: float
     seconds_left: float | None
     figures: Mapping[str, float] = field(default_factory=dict)
+    health: str = ""
+    severity: int = 0
 
 
 class Watcher(Protocol):

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from gansmith.cli.judging import compare, evaluate, worth
+from gansmith.cli.judging import compare, doctor, evaluate, worth
 from gansmith.cli.listing import data, recipes, report
 from gansmith.cli.making import dataset, generate
 from gansmith.cli.training import inspect, train
@@ -23,7 +23,8 @@ app = typer.Typer(
 )
 
 # In the order in which a person needs them.
-for command in (train, inspect, generate, evaluate, worth, compare, dataset, report, recipes, data):
+commands = (train, inspect, doctor, generate, evaluate, worth, compare, dataset, report, recipes)
+for command in (*commands, data):
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""`evaluate`, `worth` and `compare`: what a trained generator is worth."""
+"""`evaluate`, `worth`, `compare` and `doctor`: what a generator is worth, and how its run went."""
 
 from __future__ import annotations
 
@@ -143,6 +143,44 @@ def compare(
     rows = side_by_side(found)
     print_table(("figure", *(f"{e.run} @ {e.step:,}" for e in found), "floor: real"), rows)
     say(f"\n{found[0].protocol}")
+
+
+def doctor(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A run; or another trainer's log: a CSV file, TensorBoard's event files or their "
+            "folder, printed lines, or two .npy arrays (the discriminator's losses, the generator's)."
+        ),
+    ],
+    samples: Annotated[
+        Path | None, typer.Option(help="A sheet of generated pictures that goes with a log.")
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option(help="The side of the sheet's pictures, if not guessed.", min=1)
+    ] = None,
+    d_loss: Annotated[
+        str | None, typer.Option(help="What the discriminator's loss is called in the log.")
+    ] = None,
+    g_loss: Annotated[
+        str | None, typer.Option(help="What the generator's loss is called in the log.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say how a run is, how we know, and what to do. Status 0 healthy, 1 warning, 2 failed.
+
+    - `gansmith doctor runs/digits-fast-001`
+    - `gansmith doctor train.log --samples fakes.png`
+    - `gansmith doctor d_losses.npy g_losses.npy`
+    """
+    from gansmith.doctor import examine
+
+    names = {"loss_d": d_loss, "loss_g": g_loss}
+    found = examine(
+        paths, samples=samples, tile=tile, names={k: v for k, v in names.items() if v is not None}
+    )
+    say(*([found.to_json()] if json else found.lines()))
+    raise typer.Exit(int(found.verdict.severity))
 
 
 def _sizes(text: str) -> tuple[int | None, ...]:

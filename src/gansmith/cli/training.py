@@ -42,6 +42,10 @@ def train(
             "--set", help="Any other setting, as key=value; `gansmith recipes --keys` lists them."
         ),
     ] = None,
+    on_failure: Annotated[
+        str | None,
+        typer.Option(help="When training fails: `repair` it, `stop`, or only `warn`."),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with the run in --out (begin it if there is none)."),
@@ -72,6 +76,7 @@ def train(
         "device": device,
         "precision": precision,
         "evaluate_every": evaluate_every,
+        "on_failure": on_failure,
         "data_dir": None if data_dir is None else str(data_dir),
     }
     settings = parse_settings(set_ or [])

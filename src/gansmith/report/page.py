@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from gansmith.config import Config
-from gansmith.report import beside, words
+from gansmith.report import beside, spells, words
 from gansmith.report.embed import picture
 from gansmith.report.film import Frame, Reel, evenly
 from gansmith.report.parts import card, details, section, table
@@ -68,6 +68,7 @@ def _sections(
             yield _pair(reel.real, reel.final, reel.points)
     elif reel.real:
         yield section("The data", "", card(reel.real, "real examples", "", HERO_BYTES, "hero"))
+    yield spells.section_of(story, reel)
     yield beside.section_of(story)
     if drawn:
         yield _plots(story, drawn)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gansmith.report.story import Curve, Story
+from gansmith.report.story import Curve, Spell, Story
 
 if TYPE_CHECKING:  # slow to import, so only where something is drawn
     from matplotlib.axes import Axes
@@ -27,10 +27,18 @@ class Theme(NamedTuple):
     line: str
     real: str
     made: str
+    health: tuple[str, str, str]  # fine, a warning, failed
 
 
-LIGHT = Theme("#ffffff", "#1d2430", "#5d6675", "#e3e6eb", "#2b62c9", "#d2591c")
-DARK = Theme("#191d24", "#e8eaee", "#9aa3b2", "#2c323c", "#7ba7f5", "#f2915b")
+LIGHT = Theme(
+    *("#ffffff", "#1d2430", "#5d6675", "#e3e6eb", "#2b62c9", "#d2591c"),
+    health=("#2f9e5f", "#e0a100", "#d03434"),
+)
+DARK = Theme(
+    *("#191d24", "#e8eaee", "#9aa3b2", "#2c323c", "#7ba7f5", "#f2915b"),
+    health=("#6cc793", "#e8bd4a", "#f27272"),
+)
+BAND = 0.045  # of a plot's height: the band of verdicts above the losses
 
 
 class Themed(NamedTuple):
@@ -60,6 +68,8 @@ def _plot(name: str, story: Story, theme: Theme) -> Image.Image | None:
         _line(axes, story.curves[key], label, colour)
     if name == "score":
         _ring(axes, story.curves["score"], story.best, theme)
+    if name == "losses":
+        _band(axes, story.spells, theme)
     axes.set_xlabel(f"{story.noun} seen", color=theme.quiet, fontsize=8.5)
     _scale(axes, name, [story.curves[key] for key in shown], theme)
     if len(series) > 1:
@@ -137,6 +147,15 @@ def _line(axes: Axes, curve: Curve, label: str, colour: str) -> None:
         return
     axes.plot(*curve, color=colour, linewidth=0.7, alpha=0.3)
     axes.plot(curve.x, smooth(curve.y), color=colour, linewidth=1.8, label=label)
+
+
+def _band(axes: Axes, spells: tuple[Spell, ...], theme: Theme) -> None:
+    """Verdicts as a band of colours over the curves; a dotted line where a repair went back."""
+    for spell in spells:
+        colour = theme.health[spell.verdict.severity]
+        axes.axvspan(spell.start, spell.end, ymin=1 - BAND, color=colour, linewidth=0)
+        if spell.treatment:
+            axes.axvline(spell.end, color=colour, linewidth=1, linestyle=":")
 
 
 def _ring(axes: Axes, curve: Curve, place: int, theme: Theme) -> None:

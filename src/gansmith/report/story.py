@@ -15,6 +15,7 @@ import numpy as np
 from gansmith import checkpoint
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
+from gansmith.health import Verdict, judge, timeline
 from gansmith.metrics.protocol import Evaluation, read_evaluation
 from gansmith.run import RunFolder
 
@@ -38,6 +39,15 @@ class Curve(NamedTuple):
     def tail(self) -> float:
         """The mean over the last fifth of the images."""
         return float(self.y[self.x >= 0.8 * self.x[-1]].mean())
+
+
+class Spell(NamedTuple):
+    """From `start` to `end` (images seen) the verdict was this; `treatment` is what ended it."""
+
+    start: float
+    end: float
+    verdict: Verdict
+    treatment: str
 
 
 class Sample(NamedTuple):
@@ -64,6 +74,8 @@ class Story:
     seconds: float
     curves: Mapping[str, Curve]
     samples: tuple[Sample, ...]
+    spells: tuple[Spell, ...]
+    verdict: Verdict
     real: Path | None
     log: str
     protocol: str
@@ -122,6 +134,8 @@ def read_story(path: Path) -> Story:
         seconds=max(_number(x.get("seconds")) for x in (last, state)),
         curves=_curves(records) | _curves(scored),
         samples=samples,
+        spells=_spells(records, config.batch_size),
+        verdict=judge(records),
         real=_real(run.samples, samples),
         log=_log(run.log_file),
         protocol=protocol,
@@ -149,6 +163,19 @@ def _curves(records: Iterable[Mapping[str, Any]]) -> dict[str, Curve]:
         if len(finite):
             curves[name] = Curve(finite[:, 0], finite[:, 1])
     return curves
+
+
+def _spells(records: list[dict[str, Any]], batch_size: int) -> tuple[Spell, ...]:
+    verdicts = timeline(records)
+    treated = {r["step"]: r["treatment"] for r in records if isinstance(r.get("treatment"), str)}
+    starts = [min(verdict.since, verdict.step) for verdict in verdicts]
+    ends = [*starts[1:], max((record["step"] for record in records), default=0)]
+    spells = []
+    for verdict, start, end in zip(verdicts, starts, ends, strict=False):
+        treatment = treated.get(verdict.step, "") if verdict.severity else ""
+        images = (start * batch_size, max(start, end) * batch_size)
+        spells.append(Spell(*images, verdict, _printable(treatment)))
+    return tuple(spells)
 
 
 def _protocol(record: Mapping[str, Any]) -> str:

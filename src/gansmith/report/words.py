@@ -77,6 +77,9 @@ def tiles(story: Story) -> Iterable[tuple[str, str, str]]:
         rate = story.images_per_second
         figure = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
         yield "speed", f"{figure}/s", f"{story.noun} a second"
+    if story.spells:
+        since = f"since step {story.verdict.since:,}" if story.verdict.since else ""
+        yield "health", story.verdict.condition, since
     if "score" in story.curves:
         yield "score", f"{story.curves['score'].y[-1]:.4g}", "distance to real, lower is better"
     if story.evaluation and (fid := story.evaluation.figures.get("fid")):

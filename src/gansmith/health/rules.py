@@ -1,0 +1,273 @@
+"""The table by which a game is judged: which figures, within which bounds, for how long, mean what.
+
+The bounds were set from small runs with faults made on purpose and from runs without, and tried on
+others (benchmarks/stability.py); docs/health.md shows how often they are right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Severity(IntEnum):
+    """Also the exit status of `gansmith doctor`."""
+
+    FINE = 0
+    WARNING = 1
+    FAILED = 2
+
+
+WARNING, FAILED = Severity.WARNING, Severity.FAILED
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A figure within bounds, and the words that show it (with the figure put in)."""
+
+    figure: str
+    low: float
+    high: float
+    words: str
+
+    def holds(self, figures: Mapping[str, float]) -> bool:
+        return self.low <= figures[self.figure] <= self.high
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition holds where all signs do, in so many readings in a row."""
+
+    condition: str
+    severity: Severity
+    signs: tuple[Sign, ...]
+    lasting: int = 1
+
+    def applies(self, figures: Mapping[str, float]) -> bool:
+        """Whether all that it needs is there."""
+        return all(sign.figure in figures for sign in self.signs)
+
+    def holds(self, figures: Mapping[str, float]) -> bool:
+        return all(sign.holds(figures) for sign in self.signs)
+
+    def words(self, figures: Mapping[str, float]) -> tuple[str, ...]:
+        return tuple(sign.words.format(figures[sign.figure]) for sign in self.signs)
+
+
+def above(figure: str, bound: float, words: str) -> Sign:
+    return Sign(figure, bound, math.inf, words)
+
+
+def below(figure: str, bound: float, words: str) -> Sign:
+    return Sign(figure, -math.inf, bound, words)
+
+
+def rule(condition: str, severity: Severity, *signs: Sign, lasting: int = 1) -> Rule:
+    return Rule(condition, severity, signs, lasting)
+
+
+REAL_FAKE = "the discriminator tells {:.0%} of pairs of a real and a generated example apart"
+VARIES = "what is generated varies {:.0%} as much as the real examples"
+GAP = "its logits of real and generated ones are {:.1f} apart"
+
+# The first that holds is the verdict, so what explains others comes before them. The bounds and
+# what they were set from are in docs/health.md.
+RULES: tuple[Rule, ...] = (
+    rule(
+        "data problem", FAILED, above("real_peak", 1.5, "a real picture holds {:.4g}, not -1 to 1")
+    ),
+    rule(
+        "data problem", FAILED, below("real_modes", 0.1, "only {:.0%} of the real examples differ")
+    ),
+    rule(
+        "data problem",
+        FAILED,
+        below("told", 0.25, "it calls real fake and fake real ({:.0%} of pairs told rightly)"),
+        below("loss_d", 0.4, "and is content, with a loss of {:.2g}"),
+        lasting=5,
+    ),
+    rule(
+        "data problem",
+        FAILED,
+        below("real_change", 0.75, "the real examples vary {:.0%} as much as they did at first"),
+        lasting=2,
+    ),
+    rule(
+        "exploding",
+        FAILED,
+        above("kept_d", 2.2, "all layers of the discriminator grew {:.1f}-fold between two probes"),
+    ),
+    rule(
+        "exploding",
+        FAILED,
+        above("kept_g", 2.2, "all layers of the generator grew {:.1f}-fold between two probes"),
+    ),
+    rule(
+        "weights lost",
+        FAILED,
+        below("kept_d", 0.4, "a layer of the discriminator kept {:.0%} of its length"),
+    ),
+    rule(
+        "weights lost",
+        FAILED,
+        below("kept_g", 0.4, "a layer of the generator kept {:.0%} of its length"),
+    ),
+    rule("generator stuck", FAILED, below("pace_g", 1e-9, "its weights did not move")),
+    rule("discriminator stuck", FAILED, below("pace_d", 1e-9, "its weights did not move")),
+    rule(
+        "mode collapse",
+        FAILED,
+        above("most_spread", 0.5, "it had {:.0%} of the real examples' variety"),
+        below("spread", 0.15, "and has {:.0%} of it now"),
+        lasting=2,
+    ),
+    rule(
+        "mode collapse",
+        FAILED,
+        above("spread", 0.3, VARIES),
+        below("modes", 0.4, "but only {:.0%} as many of them differ from each other"),
+        lasting=3,
+    ),
+    rule(
+        "discriminator overpowering",
+        FAILED,
+        above("steps", 100, "after {:,.0f} steps"),
+        above("gap", 4.0, GAP),
+        above("told", 0.97, REAL_FAKE),
+        below("spread", 0.65, VARIES),
+        lasting=3,
+    ),
+    rule(
+        "discriminator overpowering",
+        FAILED,
+        above("steps", 500, "after {:,.0f} steps"),
+        above("told", 0.95, REAL_FAKE),
+        below("spread", 0.2, VARIES),
+        lasting=4,
+    ),
+    rule(
+        "generator stuck",
+        FAILED,
+        above("steps", 1000, "after {:,.0f} steps"),
+        below("most_spread", 0.3, "what is generated never varied more than {:.0%} of the real"),
+        below("gain", 1.1, "and does not get more"),
+        lasting=5,
+    ),
+    rule(
+        "generator overpowering",
+        FAILED,
+        above("steps", 100, "after {:,.0f} steps"),
+        below("told", 0.35, REAL_FAKE),
+        lasting=10,
+    ),
+    rule(
+        "discriminator overpowering",
+        WARNING,
+        above("steps", 200, "after {:,.0f} steps"),
+        above("told", 0.95, REAL_FAKE),
+        below("spread", 0.2, VARIES),
+        lasting=2,
+    ),
+    rule(
+        "discriminator memorising",
+        WARNING,
+        above(
+            "held_gap", 1.5, "it finds what it trains on {:.1f} deviations more real than what not"
+        ),
+        lasting=5,
+    ),
+    rule("data problem", WARNING, below("examples", 50, "there are only {:.0f} examples")),
+    rule(
+        "data problem",
+        WARNING,
+        above("real_constant", 1, "{:.0f} of the channels are one value everywhere"),
+    ),
+    rule("augmentation leak", WARNING, above("leaks", 1, "{:.0f} kinds of augmentation leak")),
+    rule("batch too small", WARNING, below("batch", 4, "a batch is {:.0f} examples")),
+    rule(
+        "mode collapse",
+        WARNING,
+        above("spread", 0.3, VARIES),
+        below("modes", 0.7, "but only {:.0%} as many of them differ from each other"),
+        lasting=5,
+    ),
+    rule(
+        "checkerboard",
+        WARNING,
+        above("steps", 500, "after {:,.0f} steps"),
+        above("checkerboard", 0.02, "{:.1%} of what pictures show is a grid of single pixels"),
+        lasting=5,
+    ),
+    rule(
+        "colours off",
+        WARNING,
+        above("steps", 1000, "after {:,.0f} steps"),
+        above("drift", 3.0, "the mean colour is {:.1f} deviations from the real pictures'"),
+        lasting=5,
+    ),
+    rule("getting worse", WARNING, above("score_rise", 2.0, "{:.1f} times the best"), lasting=2),
+)
+
+# For logs that hold nothing but losses (and perhaps means of D), of any common scale.
+LOG_RULES: tuple[Rule, ...] = (
+    rule(
+        "discriminator overpowering",
+        FAILED,
+        below("loss_d", 0.05, "the discriminator's loss is {:.2g}"),
+        above("loss_g", 4.0, "the generator's {:.3g}"),
+        lasting=15,
+    ),
+    rule(
+        "data problem",
+        FAILED,
+        below("loss_d", 0.05, "the discriminator's loss is {:.2g}"),
+        below("loss_g", 0.05, "and the generator's {:.2g}: rivals can't both win. Labels swapped?"),
+        lasting=15,
+    ),
+    rule(
+        "generator overpowering",
+        FAILED,
+        above("loss_d", 2.0, "the discriminator's loss is {:.3g}"),
+        below("loss_g", 0.2, "the generator's {:.2g}"),
+        lasting=15,
+    ),
+    rule(
+        "exploding",
+        FAILED,
+        above("loss_size", 50.0, "a loss is {:.3g} in size"),
+        lasting=5,
+    ),
+    rule(
+        "generator stuck",
+        FAILED,
+        below("motion", 1e-4, "neither loss moves (by {:.1g} at most)"),
+        lasting=15,
+    ),
+    rule(
+        "discriminator overpowering",
+        WARNING,
+        below("loss_d", 0.15, "the discriminator's loss is {:.2g}"),
+        above("loss_g", 3.0, "the generator's {:.3g}"),
+        lasting=15,
+    ),
+    rule(
+        "oscillating",
+        WARNING,
+        above("swing", 0.5, "the losses swing by {:.0%} of their mean"),
+        lasting=15,
+    ),
+    rule(
+        "mode collapse",
+        FAILED,
+        below(
+            "tile_spread", 0.35, "pictures of the sheet differ {:.0%} as much as they have detail"
+        ),
+    ),
+    rule(
+        "mode collapse",
+        WARNING,
+        below("tile_modes", 0.6, "only {:.0%} of the sheet's pictures differ from one another"),
+    ),
+)

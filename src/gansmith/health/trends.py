@@ -1,0 +1,64 @@
+"""Figures that need more than one record."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+from collections.abc import Mapping
+
+BEFORE = 5  # probes back that variety is compared with
+USUAL = 3  # probes that show what the data usually are
+WINDOW = 15  # records over which a log's losses are looked at
+
+Figures = Mapping[str, float]
+
+
+class Trends:
+    """What records before say about the next; `usual`, what the data are like, outlives treatments."""
+
+    def __init__(self, start: int = 0, usual: list[float] | None = None):
+        self.start, self.usual = start, usual if usual is not None else []
+        self.spreads: deque[float] = deque(maxlen=BEFORE + 1)
+        self.most_spread: float | None = None
+        self.best_score = math.inf
+        self.losses: deque[tuple[float, float]] = deque(maxlen=WINDOW)
+
+    def follow(self, step: int, figures: Figures) -> dict[str, float]:
+        """What `figures`, read at `step`, are after those before."""
+        found = {"steps": float(step - self.start)}
+        if "logit_real" in figures and "logit_fake" in figures:
+            found["gap"] = figures["logit_real"] - figures["logit_fake"]
+        if "spread" in figures:
+            found |= self._of_variety(figures["spread"])
+        if "real_spread" in figures:
+            found |= self._of_data(figures["real_spread"])
+        if "score" in figures:
+            self.best_score = min(self.best_score, figures["score"])
+            found["score_rise"] = figures["score"] / max(1e-12, self.best_score)
+        if "loss_d" in figures and "loss_g" in figures:
+            found |= self._of_losses(figures["loss_d"], figures["loss_g"])
+        return found
+
+    def _of_variety(self, spread: float) -> dict[str, float]:
+        self.spreads.append(spread)
+        self.most_spread = max(self.most_spread or 0.0, spread)
+        gain = spread / max(1e-12, self.spreads[0])
+        return {"most_spread": self.most_spread, "gain": gain}
+
+    def _of_data(self, spread: float) -> dict[str, float]:
+        if len(self.usual) < USUAL:
+            self.usual.append(spread)
+            return {}
+        return {"real_change": spread / max(1e-12, statistics.median(self.usual))}
+
+    def _of_losses(self, loss_d: float, loss_g: float) -> dict[str, float]:
+        self.losses.append((loss_d, loss_g))
+        found = {"loss_size": max(abs(loss_d), abs(loss_g))}
+        if len(self.losses) == WINDOW:
+            each = list(zip(*self.losses, strict=True))
+            found["motion"] = max(max(x) - min(x) for x in each)
+            found["swing"] = max(
+                statistics.pstdev(x) / max(1e-12, statistics.fmean(map(abs, x))) for x in each
+            )
+        return found

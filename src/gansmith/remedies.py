@@ -1,0 +1,136 @@
+"""What to do about a verdict: a short ladder of remedies, each a change of the configuration.
+
+Pure: what is done follows from the verdict, the configuration and recorded figures alone, so a run
+that is resumed treats itself as an unbroken one would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from gansmith.config import Config
+
+GROWN = 2.0  # times: weights that grow so between two probes are driven by a rate far too high
+APART = 4.0  # times: a player whose weights go so much faster than its rival's goes too fast
+CALM = 0.05  # growth between two probes that does no harm
+SOME = 3.0  # times lower: a rate that may be too high
+CALM_KIMG = 5  # thousand images, after which instance noise is gone
+
+Figures = Mapping[str, float]
+
+
+class Remedy(NamedTuple):
+    """What is done, in words, and the settings that it changes."""
+
+    words: str
+    changes: dict[str, Any]
+
+
+def remedy(
+    condition: str, attempt: int, config: Config, figures: Figures, images: int
+) -> Remedy | None:
+    """The `attempt`-th (from 0) for a condition; None where no more is known to help.
+
+    `config` is the one that failed, earlier remedies included; `figures` are the newest readings;
+    `images` is how many the weights that are gone back to have seen.
+    """
+    ladder = LADDERS.get(condition, ())
+    if attempt >= len(ladder):
+        return None
+    words: list[str] = []
+    changes: dict[str, Any] = {}
+    for rung in ladder[attempt]:
+        step = rung(config, figures, images)
+        words.append(step.words)
+        changes |= step.changes
+    return Remedy("; ".join(words), changes)
+
+
+def as_it_was(config: Config, figures: Figures, images: int) -> Remedy:
+    return Remedy("nothing changed but the noise and the order of the data", {})
+
+
+def slower(config: Config, figures: Figures, images: int) -> Remedy:
+    """Lower the rate of the player whose weights explode, or outrun its rival's; else of both."""
+    grown = {player: figures.get(f"kept_{player}", 1.0) for player in "dg"}
+    if max(grown.values()) >= GROWN:  # Adam's steps are of its rate's length: growth goes with it
+        return _rates(config, {p: (x - 1) / CALM for p, x in grown.items() if x >= GROWN})
+    d, g = (figures.get(f"pace_{player}", 0.0) for player in "dg")
+    if d > APART * g or g > APART * d:
+        return _rates(config, {"d" if d > g else "g": SOME})
+    return _rates(config, {"d": SOME, "g": SOME})
+
+
+def slower_discriminator(config: Config, figures: Figures, images: int) -> Remedy:
+    return _rates(config, {"d": SOME})
+
+
+def slower_generator(config: Config, figures: Figures, images: int) -> Remedy:
+    return _rates(config, {"g": SOME})
+
+
+def penalise(config: Config, figures: Figures, images: int) -> Remedy:
+    """Ten times the R1 penalty (Mescheder et al. 2018), 3 at least and 30 at most."""
+    r1 = min(30.0, max(3.0, 10 * config.r1))
+    return Remedy(f"r1 {config.r1:g} -> {r1:g}", {"r1": r1})
+
+
+def blur(config: Config, figures: Figures, images: int) -> Remedy:
+    """Instance noise that is gone after `CALM_KIMG` (Sønderby et al. 2017)."""
+    kimg = images / 1000 + CALM_KIMG
+    level = 0.2 * kimg / CALM_KIMG  # so that it is 0.2 now
+    words = f"instance noise of 0.2, gone after {CALM_KIMG} thousand images"
+    return Remedy(words, {"instance_noise": level, "instance_noise_kimg": kimg})
+
+
+def augment(config: Config, figures: Figures, images: int) -> Remedy:
+    """Augmentation as much as D over-fits (ADA, Karras et al. 2020), capped where it would leak."""
+    if config.model == "mlp":
+        return penalise(config, figures, images)
+    kinds = config.augment or ("brightness", "contrast", "shift", "cutout")
+    changes = {
+        "augment": kinds,
+        "augment_target": 0.6,
+        "augment_p": min(config.augment_p, 0.8),
+        "augment_kimg": min(config.augment_kimg, 25.0),
+    }
+    return Remedy(f"augmentation of both players' pictures ({', '.join(kinds)}), by ADA", changes)
+
+
+def clip(config: Config, figures: Figures, images: int) -> Remedy:
+    longest = config.clip / 2 if config.clip else 1.0
+    return Remedy(f"gradients clipped at a length of {longest:g}", {"clip": longest})
+
+
+def _rates(config: Config, lower: Mapping[str, float]) -> Remedy:
+    """Rates so many times lower, by player."""
+    rates = {"g": ("lr", config.lr), "d": ("d_lr", config.d_lr or config.lr)}
+    changes = dict(rates.values())  # both: a d_lr that was as lr must not follow it
+    for player, times in lower.items():
+        name, rate = rates[player]
+        changes[name] = float(f"{rate / times:.3g}")
+    words = [
+        f"{name} {rate:g} -> {changes[name]:g}" for p, (name, rate) in rates.items() if p in lower
+    ]
+    return Remedy(", ".join(words), changes)
+
+
+Rung = tuple[Callable[[Config, Figures, int], Remedy], ...]
+
+LADDERS: dict[str, tuple[Rung, ...]] = {
+    "not a number": ((as_it_was,), (slower, clip), (slower, clip), (slower, clip)),
+    "weights lost": ((as_it_was,), (as_it_was,), (as_it_was,)),
+    "generator stuck": ((as_it_was,), (slower_discriminator,), (penalise,)),
+    "discriminator stuck": ((as_it_was,), (slower_generator,)),
+    "exploding": ((slower, clip), (slower, penalise)),
+    "mode collapse": ((slower, penalise), (slower,), (augment, slower)),
+    "discriminator overpowering": (
+        (penalise,),
+        (slower_discriminator, blur),
+        (slower_discriminator,),
+    ),
+    "generator overpowering": ((slower_generator,), (slower_generator, penalise)),
+    "oscillating": ((slower,), (slower, penalise)),
+    "discriminator memorising": ((augment,), (penalise,)),
+}

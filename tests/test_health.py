@@ -1,0 +1,213 @@
+"""Verdicts from records that show one thing each, and the fold that comes to them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from gansmith.health import (
+    CONDITIONS,
+    HEALTHY,
+    LOG_RULES,
+    NAN,
+    NO_FAULT,
+    RULES,
+    WARMING_UP,
+    Health,
+    Severity,
+    judge,
+    timeline,
+    unknown,
+)
+from gansmith.remedies import LADDERS
+
+WELL: dict[str, float] = {
+    **{"loss_d": 1.2, "loss_g": 0.9, "loss_d_sd": 0.03, "loss_g_sd": 0.05},
+    **{"logit_real": 0.3, "logit_fake": -0.3, "told": 0.75},
+    **{"spread": 0.95, "modes": 1.0, "checkerboard": 0.0001, "drift": 0.2, "held_gap": 0.1},
+    **{"pace_d": 0.01, "pace_g": 0.01, "kept_d": 1.0, "kept_g": 1.0},
+    **{"real_spread": 0.8, "real_modes": 1.0, "real_peak": 1.0, "real_constant": 0},
+    **{"examples": 5000, "batch": 32, "leaks": 0},
+}
+
+
+def run(count: int = 40, every: int = 50, start: int = 0, **changes: float) -> list[dict[str, Any]]:
+    """Records of a game that goes well but for `changes`."""
+    steps = range(start + every, start + every * (count + 1), every)
+    return [{"step": step, **WELL, **changes} for step in steps]
+
+
+def test_a_game_that_goes_well_is_warming_up_and_then_healthy() -> None:
+    found = timeline(run())
+    assert [v.condition for v in found] == [WARMING_UP, HEALTHY]
+    assert found[-1].severity is Severity.FINE
+    assert found[-1].since == 250
+
+
+def test_a_game_without_variety_yet_is_not_called_healthy() -> None:
+    assert judge(run(8, every=10, spread=0.3)).condition == WARMING_UP
+
+
+FAULTS: dict[str, dict[str, float]] = {
+    "data problem": {"real_peak": 255},
+    "exploding": {"kept_d": 3.8},
+    "weights lost": {"kept_g": 0.1},
+    "generator stuck": {"pace_g": 0.0},
+    "discriminator stuck": {"pace_d": 0.0},
+    "mode collapse": {"modes": 0.2},
+    "discriminator overpowering": {
+        **{"told": 1.0, "logit_real": 6, "logit_fake": -4, "spread": 0.3, "modes": 0.9}
+    },
+    "generator overpowering": {"told": 0.3},
+    "discriminator memorising": {"held_gap": 2.0},
+    "augmentation leak": {"leaks": 2},
+    "batch too small": {"batch": 2},
+    "checkerboard": {"checkerboard": 0.1},
+    "colours off": {"drift": 5.0},
+}
+
+
+@pytest.mark.parametrize("condition", FAULTS)
+def test_each_fault_is_named_and_shown(condition: str) -> None:
+    found = judge(run(40, **FAULTS[condition]))
+    assert found.condition == condition
+    assert found.severity > Severity.FINE
+    assert found.evidence
+    assert "{" not in "".join(found.evidence)
+    assert found.meaning
+    assert found.advice
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"real_modes": 1 / 64}, "only 2% of the real examples differ"),
+        ({"told": 0.02, "loss_d": 0.01}, "calls real fake"),
+        ({"examples": 20}, "only 20 examples"),
+        ({"real_constant": 1}, "1 of the channels"),
+        ({"real_peak": 255.0}, "a real picture holds 255"),
+    ],
+)
+def test_what_is_wrong_with_the_data_is_said(changes: dict[str, float], words: str) -> None:
+    found = judge(run(10, **changes))
+    assert found.condition == "data problem"
+    assert words in found.words()
+
+
+def test_a_discriminator_that_is_fooled_is_not_taken_for_swapped_labels() -> None:
+    assert judge(run(30, told=0.1, loss_d=2.5)).condition == "generator overpowering"
+
+
+def test_data_that_change_are_noticed_though_what_they_are_now_would_be_fine() -> None:
+    assert judge(run(40, real_spread=0.5)).condition == HEALTHY
+    found = judge([*run(20), *run(4, start=1000, real_spread=0.5)])
+    assert (found.condition, found.since) == ("data problem", 1050)
+    assert "62%" in found.words()
+
+
+def test_variety_that_is_lost_is_a_collapse_and_that_never_was_a_weak_generator() -> None:
+    lost = [*run(20), *run(4, start=1000, spread=0.05, modes=0.02)]
+    assert judge(lost).condition == "mode collapse"
+    never = run(40, spread=0.05, modes=0.02, told=1.0, logit_real=1.0)
+    assert judge(never).condition == "discriminator overpowering"
+    assert judge(run(40, spread=0.2, modes=0.5)).condition == "generator stuck"
+
+
+def test_what_lasts_a_moment_is_no_fault() -> None:
+    spike = {"told": 0.3, "modes": 0.1}
+    assert judge([*run(20), *run(2, start=1000, **spike), *run(3, start=1100)]).condition == HEALTHY
+
+
+def test_between_probes_the_verdict_stands_and_its_beginning_is_remembered() -> None:
+    health = Health()
+    for record in run(20):
+        health.see(record)
+    for record in run(5, start=1000, modes=0.2):
+        health.see(record)
+    losses = {"step": 1255, "loss_d": 1.2, "loss_g": 0.9}
+    found = health.see(losses)
+    assert (found.condition, found.step, found.since) == ("mode collapse", 1255, 1050)
+    assert "20%" in found.words()
+    assert health.see(run(1, start=1300)[0]).condition == HEALTHY
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_a_number_comes_before_all_else(value: float) -> None:
+    found = judge([*run(20), {"step": 1010, "loss_d": value, "kept_d": 9.0}])
+    assert (found.condition, found.severity) == (NAN, Severity.FAILED)
+    assert "loss_d" in found.words()
+    assert judge([{"step": 3, "not_finite": ["a weight"]}]).words().count("a weight") == 1
+
+
+def test_a_treatment_starts_anew_but_the_data_are_remembered() -> None:
+    treated = [*run(20, kept_d=3.0), {"step": 1000, "treatment": "afresh"}]
+    assert judge(treated).condition == WARMING_UP
+    assert judge([*treated, *run(20, start=1000)]).condition == HEALTHY
+    changed = [*treated, *run(20, start=1000, real_spread=0.4)]
+    assert judge(changed).condition == "data problem"
+
+
+def test_a_fold_that_is_taken_up_again_says_the_same() -> None:
+    records = [*run(15), *run(5, start=750, modes=0.3), {"step": 1000, "treatment": "x"}, *run(9)]
+    whole = Health()
+    said = [whole.see(record) for record in records]
+    for cut in range(len(records)):
+        again = Health()
+        for record in records[:cut]:
+            again.see(json.loads(json.dumps(record)))
+        assert [again.see(record) for record in records[cut:]] == said[cut:]
+
+
+def test_every_rule_has_words_and_every_remedy_a_rule() -> None:
+    for rule in (*RULES, *LOG_RULES):
+        assert rule.condition in CONDITIONS
+        assert rule.lasting >= 1
+        assert rule.severity > Severity.FINE
+        for sign in rule.signs:
+            assert sign.low < sign.high
+            assert sign.words.format(0.5)
+    assert set(LADDERS) <= {*(rule.condition for rule in RULES), NAN, "oscillating"}
+
+
+def log(count: int = 100, **losses: float) -> list[dict[str, Any]]:
+    wave = [0.05 * math.sin(i) for i in range(count)]
+    return [
+        {"step": i + 1, **{name: value * (1 + w) for name, value in losses.items()}}
+        for i, w in enumerate(wave)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "condition"),
+    [
+        ({"loss_d": 1.2, "loss_g": 0.9}, NO_FAULT),
+        ({"loss_d": 0.6, "loss_g": 2.5}, NO_FAULT),
+        ({"loss_d": 0.01, "loss_g": 8.0}, "discriminator overpowering"),
+        ({"loss_d": 0.1, "loss_g": 4.0}, "discriminator overpowering"),
+        ({"loss_d": 0.01, "loss_g": 0.005}, "data problem"),
+        ({"loss_d": 4.0, "loss_g": 0.02}, "generator overpowering"),
+        ({"loss_d": 900.0, "loss_g": 1.0}, "exploding"),
+    ],
+)
+def test_what_losses_alone_tell(losses: dict[str, float], condition: str) -> None:
+    assert judge(log(**losses), LOG_RULES).condition == condition
+
+
+def test_losses_that_stand_still_and_that_swing() -> None:
+    still = [{"step": i, "loss_d": 0.7, "loss_g": 0.7} for i in range(60)]
+    assert judge(still, LOG_RULES).condition == "generator stuck"
+    swing = [{"step": i, "loss_d": 1 + 0.9 * math.sin(i), "loss_g": 1.0} for i in range(80)]
+    assert judge(swing, LOG_RULES).condition == "oscillating"
+
+
+def test_what_can_not_be_told_is_listed() -> None:
+    assert unknown(run(20, score=3.0)) == []
+    missing = unknown(log(loss_d=1.2, loss_g=0.9), LOG_RULES)
+    assert "mode collapse" in missing
+    assert "discriminator overpowering" not in missing
+    assert "mode collapse" not in unknown(
+        [*log(loss_d=1.2, loss_g=0.9), {"step": 9, "tile_spread": 1.0}], LOG_RULES
+    )

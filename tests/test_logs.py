@@ -1,0 +1,160 @@
+"""Other trainers' logs, in the forms that they really have."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboardX import SummaryWriter
+
+from gansmith.errors import GansmithError
+from gansmith.logs import MOST, read_log
+
+# As printed by PyTorch's DCGAN example, and as in the book and two well-read repositories.
+PYTORCH = "[{e}/5][{i}/1583]\tLoss_D: {d:.4f}\tLoss_G: {g:.4f}\tD(x): 0.5343\tD(G(z)): 0.57 / 0.013"
+PRINTED = {
+    "pytorch": PYTORCH,
+    "older": "[{e}/25][{i}/391] Loss_D: {d:.4f} Loss_G: {g:.4f} D(x): 0.6 D(G(z)): 0.57 / 0.01",
+    "book": ">{e}, {i}/390, d={d:.3f}, g={g:.3f}",
+    "batches": "[Epoch {e}/200] [Batch {i}/938] [D loss: {d:f}] [G loss: {g:f}]",
+    "keras": "{i}/938 [====>.] - ETA: 2s - d_loss: {d:.4f} - g_loss: {g:.4f}",
+    "dict": "{{'epoch': {e}, 'loss_d': {d:.6f}, 'loss_g': {g:.6f}}}",
+}
+
+
+@pytest.mark.parametrize("form", PRINTED)
+def test_printed_lines_of_many_kinds(tmp_path: Path, form: str) -> None:
+    lines = [
+        PRINTED[form].format(e=i // 10, i=i % 10, d=0.5 + 0.01 * i, g=2 + 0.01 * i)
+        for i in range(30)
+    ]
+    path = tmp_path / "train.log"
+    path.write_text("Starting Training Loop...\n" + "\n".join(lines) + "\ndone\n")
+    found = read_log([path])
+    assert [r["loss_d"] for r in found] == pytest.approx([0.5 + 0.01 * i for i in range(30)])
+    assert [r["loss_g"] for r in found] == pytest.approx([2 + 0.01 * i for i in range(30)])
+    assert [r["step"] for r in found] == list(range(1, 31))
+    if form == "pytorch":
+        assert (found[0]["d_real"], found[0]["d_fake"]) == (0.5343, 0.57)
+
+
+def test_losses_in_parts_and_accuracies_in_percent(tmp_path: Path) -> None:
+    path = tmp_path / "book.log"
+    path.write_text(
+        ">1, dr=0.4, df=0.3, g=0.9, a1=78, a2=99\n>2, dr=nan, df=0.3, g=0.9, a1=1, a2=9"
+    )
+    first, second = read_log([path])
+    assert first["loss_d"] == pytest.approx(0.7)
+    assert (first["right_real"], first["right_fake"]) == (0.78, 0.99)
+    assert math.isnan(second["loss_d"])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_with_steps(tmp_path: Path, delimiter: str) -> None:
+    rows = [["Step", "D_loss", "G_loss", "note"], ["10", "0.5", "1.5", "a"], ["20", "0.4", "2", ""]]
+    path = tmp_path / "losses.csv"
+    path.write_text("\n".join(delimiter.join(row) for row in rows))
+    assert read_log([path]) == [
+        {"step": 10, "loss_d": 0.5, "loss_g": 1.5},
+        {"step": 20, "loss_d": 0.4, "loss_g": 2.0},
+    ]
+
+
+def test_names_that_can_not_be_guessed_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("red,blue\n0.5,1.5\n")
+    with pytest.raises(GansmithError, match="--d-loss"):
+        read_log([path])
+    found = read_log([path], {"loss_d": "red", "loss_g": "blue"})
+    assert found == [{"step": 1, "loss_d": 0.5, "loss_g": 1.5}]
+
+
+def test_event_files(tmp_path: Path) -> None:
+    board = SummaryWriter(str(tmp_path / "runs"))
+    for step in range(0, 50, 10):
+        board.add_scalar("Loss/D", 0.5 + step, step)
+        board.add_scalar("Loss/G", 1.5 + step, step)
+        board.add_scalar("learning_rate", 0.1, step)
+    board.close()
+    found = read_log([tmp_path / "runs"])
+    assert [r["step"] for r in found] == [0, 10, 20, 30, 40]
+    assert [r["loss_d"] for r in found] == [0.5, 10.5, 20.5, 30.5, 40.5]
+    event = next((tmp_path / "runs").iterdir())
+    event.write_bytes(event.read_bytes()[:-7])  # as of a trainer that was killed
+    assert read_log([event])[:4] == found[:4]
+
+
+def test_arrays_in_either_order_and_as_columns(tmp_path: Path) -> None:
+    d, g = tmp_path / "d_loss.npy", tmp_path / "g_loss.npy"
+    np.save(d, np.array([0.5, 0.6]))
+    np.save(g, np.array([1.5, 1.6], dtype=np.float32))
+    expected = read_log([d, g])
+    assert [r["loss_d"] for r in expected] == [0.5, 0.6]
+    assert read_log([g, d]) == expected
+    both = tmp_path / "both.npy"
+    np.save(both, np.array([[0.5, 1.5], [0.6, 1.6], [0.7, 1.7]]))
+    assert [r["loss_g"] for r in read_log([both])] == [1.5, 1.6, 1.7]
+
+
+def test_a_long_log_is_averaged_with_its_deviations(tmp_path: Path) -> None:
+    d = np.tile([0.0, 1.0], 30_000)
+    for name in ("d_loss", "g_loss"):
+        np.save(tmp_path / f"{name}.npy", d)
+    found = read_log([tmp_path / "d_loss.npy", tmp_path / "g_loss.npy"])
+    assert len(found) == MOST
+    assert found[7]["loss_d"] == pytest.approx(0.5)
+    assert found[7]["loss_d_sd"] == pytest.approx(0.5)
+    assert found[-1]["step"] == 60_000
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Path.touch, (Path("exploded"),))
+
+
+HOSTILE: dict[str, bytes] = {
+    "empty.csv": b"",
+    "empty.log": b"",
+    "noise.log": bytes(range(256)) * 50,
+    "noise.npy": b"\x93NUMPY" + bytes(100),
+    "events.out.tfevents.1": b"\xff" * 100,
+    "events.out.tfevents.2": (5).to_bytes(8, "little")
+    + bytes(4)
+    + b"\xff\xff\xff\xff\xff"
+    + bytes(4),
+    "nul.csv": b"d_loss,g_loss\n\x00,\x00\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_no_log_is_refused_in_words(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(HOSTILE[name])
+    with pytest.raises(GansmithError):
+        read_log([tmp_path / name])
+
+
+def test_objects_in_arrays_are_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save(tmp_path / "bomb.npy", np.array([[Bomb(), Bomb()]], dtype=object), allow_pickle=True)
+    with pytest.raises(GansmithError, match="array of numbers"):
+        read_log([tmp_path / "bomb.npy"])
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_the_number_of_paths_matters(tmp_path: Path, count: int) -> None:
+    for i in range(3):
+        (tmp_path / f"{i}.log").write_text("x")
+    with pytest.raises(GansmithError):
+        read_log([tmp_path / f"{i}.log" for i in range(count)] or [tmp_path / "missing.csv"])
+
+
+def test_arrays_must_match(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    np.save(tmp_path / "b.npy", np.zeros(4))
+    with pytest.raises(GansmithError, match="found 3 and 4"):
+        read_log([tmp_path / "a.npy", tmp_path / "b.npy"])
+    with pytest.raises(GansmithError, match="two columns"):
+        read_log([tmp_path / "a.npy"])

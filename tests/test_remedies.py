@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from gansmith.config import Config
+from gansmith.objectives import noise_level
+from gansmith.remedies import LADDERS, remedy
+from tests.builders import config, points_config
+
+
+def changed(condition: str, attempt: int = 0, **figures: float) -> Config:
+    a_config = config(lr=0.02, d_lr=0.01, r1=0.0)
+    found = remedy(condition, attempt, a_config, figures, images=0)
+    assert found is not None
+    return a_config.with_(**found.changes)
+
+
+def test_the_rate_of_the_player_whose_weights_explode_is_lowered_as_they_grew() -> None:
+    found = changed("exploding", kept_d=3.0, kept_g=1.1)
+    assert (found.d_lr, found.lr) == (pytest.approx(0.01 / 40), 0.02)
+    both = changed("exploding", kept_d=3.0, kept_g=5.0)
+    assert (both.d_lr, both.lr) == (pytest.approx(0.01 / 40), pytest.approx(0.02 / 80))
+
+
+def test_a_player_that_outruns_its_rival_is_slowed_and_else_both() -> None:
+    assert changed("mode collapse", pace_g=0.1, pace_d=0.01).lr == pytest.approx(0.02 / 3, rel=1e-2)
+    assert changed("mode collapse", pace_g=0.1, pace_d=0.01).d_lr == 0.01
+    both = changed("mode collapse", pace_g=0.02, pace_d=0.01)
+    assert both.lr < 0.02
+    assert both.d_lr < 0.01
+
+
+def test_a_discriminators_own_rate_does_not_follow_the_generators() -> None:
+    a_config = config(lr=0.02)
+    found = remedy("generator overpowering", 0, a_config, {}, 0)
+    assert found is not None
+    assert a_config.with_(**found.changes).d_lr == 0.02
+
+
+def test_instance_noise_starts_where_training_is_and_goes() -> None:
+    found = remedy("discriminator overpowering", 1, config(), {}, images=40_000)
+    assert found is not None
+    noisy = config().with_(**found.changes)
+    assert noise_level(noisy, 40_000) == pytest.approx(0.2)
+    assert noise_level(noisy, 45_000) == 0
+
+
+def test_augmentation_is_for_pictures_and_never_leaks() -> None:
+    found = remedy("discriminator memorising", 0, config(augment_p=1.0), {}, 0)
+    assert found is not None
+    assert found.changes["augment_p"] == 0.8
+    assert found.changes["augment_target"] == 0.6
+    of_points = remedy("discriminator memorising", 0, points_config(), {}, 0)
+    assert of_points is not None
+    assert "augment" not in of_points.changes
+
+
+def test_data_can_not_be_mended_by_training() -> None:
+    assert remedy("data problem", 0, config(), {}, 0) is None
+
+
+@pytest.mark.parametrize("condition", LADDERS)
+def test_every_rung_gives_a_configuration_that_holds_and_says_what_it_does(
+    condition: str,
+) -> None:
+    for a_config in (config(), points_config(), config(lr=1.0, r1=500, clip=0.1)):
+        for attempt in range(len(LADDERS[condition])):
+            found = remedy(condition, attempt, a_config, {}, 1000)
+            assert found is not None
+            assert found.words
+            a_config.with_(**found.changes)
+        assert remedy(condition, len(LADDERS[condition]), a_config, {}, 1000) is None
