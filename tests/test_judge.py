@@ -13,10 +13,10 @@ from gansmith import recipes
 from gansmith.config import Config, DataSpec, merge
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.errors import GansmithError
-from gansmith.judge import MOST_WORK, Judge, choose_space, evaluation_interval, work
+from gansmith.judge import MOST_WORK, Judge, choose_space, evaluation_interval, shares, work
 from gansmith.loop import Session
 from gansmith.metrics.distances import fid, sliced_wasserstein
-from gansmith.metrics.features import random_space
+from gansmith.metrics.features import module_space, random_space
 from gansmith.models import build_generator
 from gansmith.run import RunFolder
 from gansmith.runtime import World
@@ -260,8 +260,8 @@ def test_a_checkpoint_between_scores_has_none(digits: Dataset, tmp_path: Path) -
     session = Session(digits, config_of, RunFolder(tmp_path / "run"))
     session.judge.interval = 4
     checked: list[int] = []
-    check = session.observer.check
-    session.observer.check = lambda step: (checked.append(step), check(step))[1]
+    look = session.observer.not_finite
+    session.observer.not_finite = lambda: (checked.append(session.step), look())[1]
     session.train()
     states = {
         int(p.parent.name[5:]): json.loads(p.read_text())["score"]
@@ -277,3 +277,37 @@ def test_a_classifier_needs_labels() -> None:
     data, a_config = dataset(20), config(evaluate_space="classifier")
     with pytest.raises(GansmithError, match="label"):
         choose_space(data, a_config, describe(data, a_config), print)
+
+
+class Bright(torch.nn.Module):
+    """Tells two classes by brightness."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean = x.float().mean((1, 2, 3))
+        return torch.stack([mean, mean**2, mean.sin()], 1), torch.stack([127 - mean, mean - 127], 1)
+
+
+def test_classes_are_counted_where_the_space_tells_any() -> None:
+    data = dataset(40)
+    data.values[:20], data.values[20:] = 10, 250  # half of them dark
+    found = Judge(
+        *(config(evaluate_n=16), describe(data, config())),
+        Stream(data, config(), describe(data, config()), World(), CPU),
+        module_space(Bright()),
+    )
+    assert found.rarest is None
+    for bright in (4, 0):
+        made = torch.full((16, 1, 16, 16), -0.9)
+        made[:bright] = 0.9
+        given = iter(made.split(found.batch))
+        found.score(lambda latents, labels, given=given: next(given))  # type: ignore[misc]
+        assert found.shares is not None
+        assert found.shares.tolist() == [1 - bright / 16, bright / 16]
+        real = shares(found._real.probabilities)  # type: ignore[arg-type]
+        assert found.rarest == pytest.approx(bright / 16 / real[1].item())
+
+
+def test_without_classes_none_are_counted() -> None:
+    found = judge(dataset(20), config(evaluate_n=16))
+    found.score(lambda latents, labels: torch.zeros(len(latents), 1, 16, 16))
+    assert (found.shares, found.rarest) == (None, None)

@@ -13,7 +13,7 @@ from gansmith.config import Config, DataSpec
 from gansmith.data import Dataset, order
 from gansmith.imaging import to_uint8
 from gansmith.metrics.distances import fid, sliced_wasserstein
-from gansmith.metrics.features import FeatureSpace, random_space
+from gansmith.metrics.features import Embedding, FeatureSpace, random_space
 from gansmith.models import build_networks, draw_latent
 from gansmith.runtime import Draw, derive_seed
 from gansmith.stream import Stream
@@ -35,6 +35,7 @@ class Judge:
         self.config, self.spec, self.stream, self.space = config, spec, stream, space
         # A distance needs two of each; of the only example there are then two.
         self.count = max(2, min(config.evaluate_n, stream.size))
+        self.shares: Tensor | None = None  # (K,) of the classes in what was scored last
         self.interval = evaluation_interval(config, spec, space)
         # Where there is memory for a step there is room for twice its batch without gradients.
         self.batch = min(BATCH, max(16, 2 * config.batch_size))
@@ -53,19 +54,29 @@ class Judge:
 
     def score(self, make: Maker) -> float:
         """`make` gives examples for latents (n, Z) and labels (n,)."""
-        made = torch.cat(self._made(make))
+        made = _joined(self._made(make))
+        self.shares = None if made.probabilities is None else shares(made.probabilities)
         if self.space is None:
-            return sliced_wasserstein(made, self._real)
-        return fid(made, self._real)
+            return sliced_wasserstein(made.features, self._real.features)
+        return fid(made.features, self._real.features)
 
-    def _made(self, make: Maker) -> list[Tensor]:
+    @property
+    def rarest(self) -> float | None:
+        """Of the classes that the space's network tells: the share of the one that is made least,
+        beside the real examples, over its share among those. None where it tells none."""
+        if self.shares is None or self._real.probabilities is None:
+            return None
+        real = shares(self._real.probabilities)
+        return float((self.shares[real > 0] / real[real > 0]).min())
+
+    def _made(self, make: Maker) -> list[Embedding]:
         generator = torch.Generator().manual_seed(derive_seed(self.config.seed, Draw.SCORE))
         latents = draw_latent(self.config, self.count, torch.device("cpu"), generator)
         parts = torch.split(latents, self.batch)
         labels = (
             [None] * len(parts) if self._labels is None else torch.split(self._labels, self.batch)
         )
-        return [self._features(make(*part)) for part in zip(parts, labels, strict=True)]
+        return [self._embed(make(*part)) for part in zip(parts, labels, strict=True)]
 
     @cached_property
     def _labels(self) -> Tensor | None:
@@ -74,13 +85,13 @@ class Judge:
         return None if known is None else known[rows.to(known.device)].to(self.stream.device)
 
     @cached_property
-    def _real(self) -> Tensor:
-        """Features of real examples: for points as many as are made, for pictures some more."""
+    def _real(self) -> Embedding:
+        """Of real examples: for points as many as are made, for pictures some more."""
         if self.space is None:
-            return self._features(self.stream.take(self._rows(self.count)).real)
+            return self._embed(self.stream.take(self._rows(self.count)).real)
         rows = self._rows(max(self.count, min(2 * self.config.evaluate_n, self.stream.size)))
-        return torch.cat(
-            [self._features(self.stream.take(r).real) for r in torch.split(rows, self.batch)]
+        return _joined(
+            [self._embed(self.stream.take(r).real) for r in torch.split(rows, self.batch)]
         )
 
     def _rows(self, count: int) -> Tensor:
@@ -88,11 +99,23 @@ class Judge:
         seed = derive_seed(self.config.seed, Draw.REFERENCE)
         return torch.from_numpy(order(self.stream.size, seed, 0, count))
 
-    def _features(self, examples: Tensor) -> Tensor:
+    def _embed(self, examples: Tensor) -> Embedding:
         if self.space is None:
-            return examples.float().cpu().flatten(1)
-        pictures = torch.from_numpy(to_uint8(examples)).permute(0, 3, 1, 2)
-        return self.space.embed(pictures).features
+            return Embedding(examples.float().cpu().flatten(1), None)
+        return self.space.embed(torch.from_numpy(to_uint8(examples)).permute(0, 3, 1, 2))
+
+
+def shares(probabilities: Tensor) -> Tensor:
+    """How often each class is the likeliest, (N, K) → (K,)."""
+    likeliest = probabilities.argmax(1)
+    return torch.bincount(likeliest, minlength=probabilities.shape[1]) / len(likeliest)
+
+
+def _joined(parts: list[Embedding]) -> Embedding:
+    known = [part.probabilities for part in parts if part.probabilities is not None]
+    return Embedding(
+        torch.cat([part.features for part in parts]), torch.cat(known) if known else None
+    )
 
 
 def choose_space(

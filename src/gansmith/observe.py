@@ -195,7 +195,14 @@ class Observer:
         with torch.no_grad():
             self.score = self.latest["score"] = self.judge.score(self._make)
         seconds = round(time.perf_counter() - begun, 3)
-        return {"score": self.score, "protocol": self.judge.protocol, "evaluation_seconds": seconds}
+        found = {
+            "score": self.score,
+            "protocol": self.judge.protocol,
+            "evaluation_seconds": seconds,
+        }
+        if (shares := self.judge.shares) is not None:
+            found |= {"rarest": self.judge.rarest, "shares": [round(s, 4) for s in shares.tolist()]}
+        return found
 
     def _make(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         made: Tensor = self.players.ema.network(latents.to(self.device), labels)

@@ -123,7 +123,7 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     "weights lost": ((as_it_was,), (as_it_was,), (as_it_was,)),
     "generator stuck": ((as_it_was,), (slower_discriminator,), (penalise,)),
     "discriminator stuck": ((as_it_was,), (slower_generator,)),
-    "exploding": ((slower, clip), (slower, penalise)),
+    "exploding": ((slower,), (slower, clip), (slower, penalise)),
     "mode collapse": ((slower, penalise), (slower,), (augment, slower)),
     "discriminator overpowering": (
         (penalise,),

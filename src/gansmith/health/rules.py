@@ -143,9 +143,9 @@ RULES: tuple[Rule, ...] = (
         "discriminator overpowering",
         FAILED,
         above("steps", 500, "after {:,.0f} steps"),
-        above("told", 0.95, REAL_FAKE),
-        below("spread", 0.2, VARIES),
-        lasting=4,
+        above("told", 0.9, REAL_FAKE),
+        below("spread", 0.4, VARIES),
+        lasting=3,
     ),
     rule(
         "generator stuck",
@@ -206,6 +206,13 @@ RULES: tuple[Rule, ...] = (
         above("steps", 1000, "after {:,.0f} steps"),
         above("drift", 3.0, "the mean colour is {:.1f} deviations from the real pictures'"),
         lasting=5,
+    ),
+    rule(
+        "mode collapse",
+        WARNING,
+        above("steps", 1000, "after {:,.0f} steps"),
+        below("rarest", 0.1, "the rarest class is made {:.0%} as often as it is real"),
+        lasting=2,
     ),
     rule("getting worse", WARNING, above("score_rise", 2.0, "{:.1f} times the best"), lasting=2),
 )
