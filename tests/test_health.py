@@ -211,3 +211,9 @@ def test_what_can_not_be_told_is_listed() -> None:
     assert "mode collapse" not in unknown(
         [*log(loss_d=1.2, loss_g=0.9), {"step": 9, "tile_spread": 1.0}], LOG_RULES
     )
+
+
+def test_growth_is_told_a_step_whatever_the_probes_distance() -> None:
+    slowly = [*run(3, every=100), *run(20, start=300, every=100, kept_g=2.8)]
+    assert judge(slowly).condition == HEALTHY  # 1.8 % a step, as small networks do at first
+    assert judge([{"step": 50, **WELL, "kept_g": 2.8}]).condition == "exploding"

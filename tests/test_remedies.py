@@ -16,9 +16,9 @@ def changed(condition: str, attempt: int = 0, **figures: float) -> Config:
 
 
 def test_the_rate_of_the_player_whose_weights_explode_is_lowered_as_they_grew() -> None:
-    found = changed("exploding", kept_d=3.0, kept_g=1.1)
+    found = changed("exploding", growth_d=0.04, growth_g=0.002)
     assert (found.d_lr, found.lr) == (pytest.approx(0.01 / 40), 0.02)
-    both = changed("exploding", kept_d=3.0, kept_g=5.0)
+    both = changed("exploding", growth_d=0.04, growth_g=0.08)
     assert (both.d_lr, both.lr) == (pytest.approx(0.01 / 40), pytest.approx(0.02 / 80))
 
 

@@ -43,7 +43,7 @@ def test_what_happened_and_what_was_done_is_told_with_its_picture(tmp_path: Path
     for words in (
         "Its health",
         "exploding",
-        "grew 4.0-fold",
+        "grow by 6.0% a step",
         "Repair: back to step 500",
         "1 time ",
     ):

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from gansmith.config import Config
 
-GROWN = 2.0  # times: weights that grow so between two probes are driven by a rate far too high
+GROWING = 0.0135  # of their length a step: weights that grow so are driven by too high a rate
 APART = 4.0  # times: a player whose weights go so much faster than its rival's goes too fast
-CALM = 0.05  # growth between two probes that does no harm
+CALM = 0.001  # growth that does no harm
 SOME = 3.0  # times lower: a rate that may be too high
 CALM_KIMG = 5  # thousand images, after which instance noise is gone
 
@@ -53,9 +53,9 @@ def as_it_was(config: Config, figures: Figures, images: int) -> Remedy:
 
 def slower(config: Config, figures: Figures, images: int) -> Remedy:
     """Lower the rate of the player whose weights explode, or outrun its rival's; else of both."""
-    grown = {player: figures.get(f"kept_{player}", 1.0) for player in "dg"}
-    if max(grown.values()) >= GROWN:  # Adam's steps are of its rate's length: growth goes with it
-        return _rates(config, {p: (x - 1) / CALM for p, x in grown.items() if x >= GROWN})
+    growth = {player: figures.get(f"growth_{player}", 0.0) for player in "dg"}
+    if max(growth.values()) >= GROWING:  # Adam's steps are as long as its rate: growth follows it
+        return _rates(config, {p: x / CALM for p, x in growth.items() if x >= GROWING})
     d, g = (figures.get(f"pace_{player}", 0.0) for player in "dg")
     if d > APART * g or g > APART * d:
         return _rates(config, {"d" if d > g else "g": SOME})

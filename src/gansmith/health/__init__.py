@@ -103,8 +103,8 @@ class Health:
             self.verdict = Verdict(NAN, Severity.FAILED, step, self._since(NAN, step), evidence)
         else:
             figures = numbers_of(record)
-            self.figures |= figures
             figures |= self.trends.follow(step, figures)
+            self.figures |= figures
             self.readings += "loss_d" in figures
             for rule, streak in zip(self.rules, self.streaks, strict=True):
                 _count(rule, streak, figures, step)

@@ -97,12 +97,12 @@ RULES: tuple[Rule, ...] = (
     rule(
         "exploding",
         FAILED,
-        above("kept_d", 2.2, "all layers of the discriminator grew {:.1f}-fold between two probes"),
+        above("growth_d", 0.027, "all of the discriminator's layers grow by {:.1%} a step"),
     ),
     rule(
         "exploding",
         FAILED,
-        above("kept_g", 2.2, "all layers of the generator grew {:.1f}-fold between two probes"),
+        above("growth_g", 0.027, "all of the generator's layers grow by {:.1%} a step"),
     ),
     rule(
         "weights lost",

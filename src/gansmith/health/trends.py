@@ -22,6 +22,7 @@ class Trends:
         self.spreads: deque[float] = deque(maxlen=BEFORE + 1)
         self.most_spread: float | None = None
         self.best_score = math.inf
+        self.probed = start  # the step of the last probe
         self.losses: deque[tuple[float, float]] = deque(maxlen=WINDOW)
 
     def follow(self, step: int, figures: Figures) -> dict[str, float]:
@@ -33,6 +34,7 @@ class Trends:
             found |= self._of_variety(figures["spread"])
         if "real_spread" in figures:
             found |= self._of_data(figures["real_spread"])
+        found |= self._of_growth(step, figures)
         if "score" in figures:
             self.best_score = min(self.best_score, figures["score"])
             found["score_rise"] = figures["score"] / max(1e-12, self.best_score)
@@ -45,6 +47,18 @@ class Trends:
         self.most_spread = max(self.most_spread or 0.0, spread)
         gain = spread / max(1e-12, self.spreads[0])
         return {"most_spread": self.most_spread, "gain": gain}
+
+    def _of_growth(self, step: int, figures: Figures) -> dict[str, float]:
+        """How much all layers of a player grew, in shares of their length a step."""
+        steps = max(1, step - self.probed)
+        grown = {
+            f"growth_{player}": (figures[f"kept_{player}"] - 1) / steps
+            for player in "dg"
+            if f"kept_{player}" in figures
+        }
+        if grown:
+            self.probed = step
+        return grown
 
     def _of_data(self, spread: float) -> dict[str, float]:
         if len(self.usual) < USUAL:
