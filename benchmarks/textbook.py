@@ -54,6 +54,7 @@ class Textbook:
         pictures: Tensor,
         *,
         seed: int = 0,
+        filters: int = 64,
         spare_gradients: bool = False,
         autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     ):
@@ -62,7 +63,8 @@ class Textbook:
         self.autocast = autocast
         channels = int(pictures.shape[1])
         device = pictures.device
-        self.g, self.d = generator(channels).to(device), discriminator(channels).to(device)
+        self.g = generator(channels, filters).to(device)
+        self.d = discriminator(channels, filters).to(device)
         for module in [*self.g.modules(), *self.d.modules()]:
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.normal_(module.weight, 0.0, 0.02)

@@ -33,7 +33,7 @@ def a_log(path: Path, **losses: float) -> Path:
     lines = [
         f"[{i // 40}/5][{i % 40}/40]\tLoss_D: {losses['d'] * (1 + 0.1 * math.sin(i)):.4f}\t"
         f"Loss_G: {losses['g'] * (1 + 0.1 * math.cos(i)):.4f}\tD(x): 0.7\tD(G(z)): 0.3 / 0.2"
-        for i in range(200)
+        for i in range(400)
     ]
     path.write_text("\n".join(lines))
     return path

@@ -172,7 +172,7 @@ def test_every_rule_has_words_and_every_remedy_a_rule() -> None:
     assert set(LADDERS) <= {*(rule.condition for rule in RULES), NAN, "oscillating"}
 
 
-def log(count: int = 100, **losses: float) -> list[dict[str, Any]]:
+def log(count: int = 400, **losses: float) -> list[dict[str, Any]]:
     wave = [0.05 * math.sin(i) for i in range(count)]
     return [
         {"step": i + 1, **{name: value * (1 + w) for name, value in losses.items()}}
@@ -194,6 +194,11 @@ def log(count: int = 100, **losses: float) -> list[dict[str, Any]]:
 )
 def test_what_losses_alone_tell(losses: dict[str, float], condition: str) -> None:
     assert judge(log(**losses), LOG_RULES).condition == condition
+
+
+def test_a_log_of_a_beginning_is_not_called_a_failure() -> None:
+    found = judge(log(80, loss_d=0.01, loss_g=8.0), LOG_RULES)
+    assert (found.condition, found.severity) == ("discriminator overpowering", Severity.WARNING)
 
 
 def test_losses_that_stand_still_and_that_swing() -> None:

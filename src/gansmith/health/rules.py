@@ -222,6 +222,7 @@ LOG_RULES: tuple[Rule, ...] = (
     rule(
         "discriminator overpowering",
         FAILED,
+        above("steps", 300, "after {:,.0f} steps"),  # at first even good games look like this
         below("loss_d", 0.05, "the discriminator's loss is {:.2g}"),
         above("loss_g", 4.0, "the generator's {:.3g}"),
         lasting=15,
