@@ -2,8 +2,8 @@
 
     python -m benchmarks.strangers --out DIR [--steps 600]
 
-Three times: as the tutorial has it (a quarter of its filters), with a discriminator that learns a tenth
-as fast, and with one that learns 50 times as fast. Each leaves in DIR what scripts leave: printed lines,
+Three times: as the tutorial has it (a quarter of its filters), with a discriminator that learns
+a tenth as fast, and 50 times as fast. Each leaves in DIR what scripts leave: printed lines,
 a CSV, two arrays, event files, a sheet of samples; and each of these is judged.
 """
 
@@ -21,7 +21,6 @@ from benchmarks.textbook import Textbook
 from gansmith.data import open_source, prepare
 from gansmith.doctor import examine
 from gansmith.imaging import grid
-
 
 CASES = {"tutorial": 1.0, "slow-discriminator": 0.1, "fast-discriminator": 50.0}
 
