@@ -264,7 +264,7 @@ LOG_RULES: tuple[Rule, ...] = (
         "oscillating",
         WARNING,
         above("swing", 0.5, "the losses swing by {:.0%} of their mean"),
-        lasting=15,
+        lasting=5,
     ),
     rule(
         "mode collapse",

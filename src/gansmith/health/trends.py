@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 BEFORE = 5  # probes back that variety is compared with
 USUAL = 3  # probes that show what the data usually are
-WINDOW = 15  # records over which a log's losses are looked at
+WINDOW = 30  # records over which a log's losses are looked at
 
 Figures = Mapping[str, float]
 
