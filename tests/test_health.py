@@ -106,6 +106,8 @@ def test_data_that_change_are_noticed_though_what_they_are_now_would_be_fine() -
     found = judge([*run(20), *run(4, start=1000, real_spread=0.5)])
     assert (found.condition, found.since) == ("data problem", 1050)
     assert "62%" in found.words()
+    classes = [*run(20, real_classes=10), *run(4, start=1000, real_classes=1)]
+    assert "10% as many classes" in judge(classes).words()
 
 
 def test_variety_that_is_lost_is_a_collapse_and_that_never_was_a_weak_generator() -> None:

@@ -50,6 +50,7 @@ NAMES = {
     "not, in standard deviations of its logits",
     "real_spread": "mean distance between two real examples, over their distance from zero",
     "real_modes": "share of real examples that are not nearly another",
+    "real_classes": "how many classes are among the real examples",
     "real_peak": "largest number in a real picture",
     "real_constant": "channels of real pictures that are one value everywhere",
     "examples": "how many different ones there are to train on",
@@ -79,6 +80,8 @@ class Probe:
         figures = self._of_players() | self.motion.look(step) | of_examples(fake, real.real)
         figures |= {"examples": self.stream.size, "batch": self.config.batch_size}
         figures |= {"leaks": self._leaks}
+        if real.labels is not None:
+            figures["real_classes"] = len(torch.unique(real.labels))
         if self.spec.kind == "pictures":
             figures |= of_pictures(fake, real.real)
         return figures | self._of_judgement(fake, real)

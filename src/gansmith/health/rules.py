@@ -91,7 +91,17 @@ RULES: tuple[Rule, ...] = (
     rule(
         "data problem",
         FAILED,
-        below("real_change", 0.75, "the real examples vary {:.0%} as much as they did at first"),
+        below("real_spread_change", 0.75, "the real examples vary {:.0%} as much as at first"),
+        lasting=2,
+    ),
+    rule(
+        "data problem",
+        FAILED,
+        below(
+            "real_classes_change",
+            0.5,
+            "they are of {:.0%} as many classes as at first",
+        ),
         lasting=2,
     ),
     rule(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 BEFORE = 5  # probes back that variety is compared with
 USUAL = 3  # probes that show what the data usually are
+OF_DATA = {"real_spread", "real_classes"}
 WINDOW = 30  # records over which a log's losses are looked at
 
 Figures = Mapping[str, float]
@@ -17,8 +18,8 @@ Figures = Mapping[str, float]
 class Trends:
     """What records before say about the next; `usual`, what the data are like, outlives treatments."""
 
-    def __init__(self, start: int = 0, usual: list[float] | None = None):
-        self.start, self.usual = start, usual if usual is not None else []
+    def __init__(self, start: int = 0, usual: dict[str, list[float]] | None = None):
+        self.start, self.usual = start, usual or {name: [] for name in OF_DATA}
         self.spreads: deque[float] = deque(maxlen=BEFORE + 1)
         self.most_spread: float | None = None
         self.best_score = math.inf
@@ -32,8 +33,8 @@ class Trends:
             found["gap"] = figures["logit_real"] - figures["logit_fake"]
         if "spread" in figures:
             found |= self._of_variety(figures["spread"])
-        if "real_spread" in figures:
-            found |= self._of_data(figures["real_spread"])
+        for name in OF_DATA & figures.keys():
+            found |= self._of_data(name, figures[name])
         found |= self._of_growth(step, figures)
         if "score" in figures:
             self.best_score = min(self.best_score, figures["score"])
@@ -60,11 +61,12 @@ class Trends:
             self.probed = step
         return grown
 
-    def _of_data(self, spread: float) -> dict[str, float]:
-        if len(self.usual) < USUAL:
-            self.usual.append(spread)
+    def _of_data(self, name: str, value: float) -> dict[str, float]:
+        usual = self.usual[name]
+        if len(usual) < USUAL:
+            usual.append(value)
             return {}
-        return {"real_change": spread / max(1e-12, statistics.median(self.usual))}
+        return {f"{name}_change": value / max(1e-12, statistics.median(usual))}
 
     def _of_losses(self, loss_d: float, loss_g: float) -> dict[str, float]:
         self.losses.append((loss_d, loss_g))
