@@ -1,8 +1,10 @@
 """Does gansmith notice when a GAN fails, and mend it? Faults on purpose, and clean runs, many seeds.
 
-    python -m benchmarks.stability collect --out DIR [--seeds 3] [--source digits]
+    python -m benchmarks.stability collect --out DIR [--seeds 3] [--source digits] [--on-failure warn]
+    python -m benchmarks.stability pictures --out DIR --data-dir MNIST
 
-Every run is small (16×16, 16 filters) and leaves the records of its metrics.jsonl in DIR.
+Every run is small (16×16, 16 filters) and leaves the records of its metrics.jsonl and its last sheet in
+DIR; `benchmarks.verdicts` makes tables of them. `pictures` draws those of docs/health.md.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from PIL import Image
 
 from benchmarks.faults import FAULTS, Fault
 from gansmith import losses, objectives, recipes
@@ -37,6 +40,7 @@ SMALL = {
     "evaluate_n": 500,
     "device": "cpu",
 }
+GAP = 12  # pixels between two sheets
 FEW = 400  # examples, for the recipes that are meant for few
 
 
@@ -48,6 +52,7 @@ class Case(NamedTuple):
     source: str
     seed: int
     steps: int
+    on_failure: str = "repair"
 
     @property
     def stem(self) -> str:
@@ -78,6 +83,7 @@ def configure(case: Case) -> Config:
     size = {} if points or (base.size is None and base.model != "compact") else {"size": "16"}
     small = {"log_every": 10} if points else SMALL
     values: dict[str, Any] = {**small, **size, **changes, "seed": case.seed}
+    values["on_failure"] = case.on_failure
     if "batch_size" in changes:  # as many images as a clean run of `dcgan-32`, so more steps
         return merge(base, {**values, "images": case.steps * 32})
     return merge(base, {**values, "images": case.steps * base.batch_size})
@@ -144,12 +150,37 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         for fault in options.faults.split(","):
             for recipe in options.recipes.split(","):
-                yield Case(fault, recipe, options.source, seed, options.steps)
+                yield Case(fault, recipe, options.source, seed, options.steps, options.on_failure)
+
+
+# Of docs/health.md: what is left without a repair, and with one.
+SHOWN = {
+    "health-rates": Case("rate of D x50", "dcgan-32", "digits", 0, 1500),
+    "health-convergence": Case("none", "dcgan-keras", "mnist", 0, 1500),
+    "health-collapse": Case("rate of G x50", "dcgan-32", "mnist", 0, 1500),
+}
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+
+
+def draw(name: str, case: Case, data_dir: Path | None, out: Path) -> None:
+    """Two sheets side by side: on_failure=warn, and repair."""
+    sheets = []
+    for choice in ("warn", "repair"):
+        (out / choice).mkdir(parents=True, exist_ok=True)
+        print(collect(case._replace(on_failure=choice), data_dir, out / choice), flush=True)
+        sheets.append(Image.open(out / choice / f"{case.stem}.png").convert("L"))
+    width, height = sheets[0].size
+    both = Image.new("L", (2 * width + GAP, height), 255)
+    for place, sheet in enumerate(sheets):
+        both.paste(sheet, (place * (width + GAP), 0))
+    both.resize((2 * both.width, 2 * both.height), Image.Resampling.NEAREST).save(
+        PICTURES / f"{name}.png"
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["collect"])
+    parser.add_argument("what", choices=["collect", "pictures"])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--faults", default=",".join(FAULTS))
     parser.add_argument("--recipes", default="dcgan-32")
@@ -157,10 +188,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--on-failure", default="repair", choices=["repair", "stop", "warn"])
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.what == "pictures":
+        for name, case in SHOWN.items():
+            draw(name, case, options.data_dir, options.out)
+        return
     with ProcessPoolExecutor(options.processes) as pool:
         waiting = [pool.submit(collect, c, options.data_dir, options.out) for c in cases(options)]
         for done in waiting:
