@@ -38,11 +38,13 @@ def measure(name: str, data: Dataset, folder: Path, rounds: int) -> dict[str, fl
         probing.append(seconds(lambda: probe.take(session.step), device))
     session.observer.close()
     step, taken = (statistics.median(times[1:]) for times in (stepping, probing))
+    every = recipe(name).log_every  # probes come with records
+    interval = -(-probe.interval // every) * every
     return {
-        "steps_between_probes": probe.interval,
+        "steps_between_probes": interval,
         "median_step_s": round(step, 5),
         "median_probe_s": round(taken, 5),
-        "share_of_time": round(taken / (step * probe.interval), 4),
+        "share_of_time": round(taken / (step * interval), 4),
     }
 
 
