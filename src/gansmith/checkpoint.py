@@ -24,6 +24,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,8 @@ def step_of(path: Path) -> int:
 def prune(folder: Path, keep: int) -> None:
     """Leave the last `keep` checkpoints, the last few healthy ones, and the best."""
     present = paths(folder)
-    healthy = [path for path in present if _read_state(path).get("verdict") == "healthy"]
-    kept = {*present[-keep:], *healthy[-RING:], best(folder)}
+    ring = [path_of(folder, step) for step, _ in islice(healthy(folder), RING)]
+    kept = {*present[-keep:], *ring, best(folder)}
     for path in present:
         if path not in kept:
             shutil.rmtree(path, ignore_errors=True)
