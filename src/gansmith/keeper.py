@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from gansmith import checkpoint
 from gansmith.balance import Balance
@@ -44,7 +43,6 @@ class Keeper:
         self.config, self.spec, self.run, self.digest = config, spec, run, digest
         self.players, self.observer, self.guard, self.say = players, observer, guard, say
         self.repairs, self.balance, self.game = Repairs(config), Balance(), config
-        self.saved: Path | None = None
         self.saved_step = 0
 
     def resume(self) -> Moment | None:
@@ -60,7 +58,7 @@ class Keeper:
             return None
         self._require_same_data(saved)
         moment = self._restore(saved)
-        self.saved, self.saved_step = saved.path, saved.step
+        self.saved_step = saved.step
         self.say(f"resuming from step {saved.step:,} ({saved.path})")
         self.run.rewind(saved.step)
         return moment
@@ -84,7 +82,7 @@ class Keeper:
             "config": self.config.model_dump(mode="json"),
             "spec": self.spec.model_dump(mode="json"),
         }
-        self.saved = checkpoint.save(self.run.checkpoints, Checkpoint(moment.step, tensors, state))
+        checkpoint.save(self.run.checkpoints, Checkpoint(moment.step, tensors, state))
         self.saved_step = moment.step
         checkpoint.prune(self.run.checkpoints, self.config.keep)
 
@@ -109,8 +107,8 @@ class Keeper:
             return True
         return False
 
-    def diagnosis(self, verdict: Verdict) -> str:
-        """Why a run stops, and what is left of it; its best generator is written to its model/."""
+    def give_up(self, verdict: Verdict) -> GansmithError:
+        """Write the best generator there is to the run's model/; the error says why it stops."""
         many = len(self.repairs.done)
         tried = f"; {many} repair{'s' * (many != 1)} did not last" if many else ""
         where = "none was saved yet"
@@ -119,7 +117,7 @@ class Keeper:
                 self.config, self.spec, Players.average_of(best.tensors), best.step, self.digest
             )
             where = f"the best checkpoint is {best.path}, and its generator is in {self.run.model}"
-        return (
+        return GansmithError(
             f"step {verdict.step:,}: {verdict.words()}{tried}; stopped before saving it; {where}. "
             f"{verdict.advice} To go on regardless: --resume --on-failure warn"
         )

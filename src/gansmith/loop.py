@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from gansmith.config import Config
 from gansmith.data import Dataset
-from gansmith.errors import GansmithError
 from gansmith.health import NAN, Severity, Verdict
 from gansmith.judge import Judge, choose_space
 from gansmith.keeper import Keeper, Moment
@@ -228,7 +227,7 @@ class Session:
         if chosen == "warn" and verdict.condition != NAN:
             return
         if chosen != "repair" or not self.keeper.treat(verdict, self.moment):
-            raise GansmithError(self.keeper.diagnosis(verdict))
+            raise self.keeper.give_up(verdict)
         self.keeper.settle()
         self.share = self.limit.share(self.learnt, self.seconds)
 
@@ -244,7 +243,7 @@ class Session:
 
     def _leave(self, number: int) -> None:
         if wrong := self.observer.not_finite():
-            raise GansmithError(self.keeper.diagnosis(self._not_finite(wrong)))
+            raise self.keeper.give_up(self._not_finite(wrong))
         self.observer.score = None  # of an earlier step
         self.keeper.save(self.moment)
         self._say(
