@@ -118,6 +118,17 @@ def test_variety_that_is_lost_is_a_collapse_and_that_never_was_a_weak_generator(
     assert judge(run(40, spread=0.2, modes=0.5)).condition == "generator stuck"
 
 
+def test_a_game_that_is_slowly_lost_is_begun_afresh() -> None:
+    beaten = {"told": 1.0, "logit_real": 2.0, "logit_fake": -1.0}
+    lost = judge(run(30, spread=0.73, **beaten))
+    assert lost.condition == "discriminator overpowering"
+    assert lost.afresh
+    growing = [r | {"spread": 0.3 + 0.02 * n} for n, r in enumerate(run(30, **beaten))]
+    assert judge(growing).severity is Severity.FINE
+    once_well = run(10) + run(20, start=500, spread=0.73, **beaten)
+    assert judge(once_well).severity is Severity.FINE
+
+
 def test_what_lasts_a_moment_is_no_fault() -> None:
     spike = {"told": 0.3, "modes": 0.1}
     assert judge([*run(20), *run(2, start=1000, **spike), *run(3, start=1100)]).condition == HEALTHY

@@ -88,6 +88,13 @@ def test_the_newest_healthy_checkpoint_from_before_the_trouble_is_gone_back_to()
     assert "afresh" in third.words
 
 
+def test_no_state_of_a_game_that_was_lost_from_the_start_is_gone_back_to() -> None:
+    lost = Verdict("discriminator overpowering", Severity.FAILED, 900, 800, afresh=True)
+    found = Repairs(Config()).next(lost, {}, [(700, 700), (600, 600)])
+    assert found is not None
+    assert (found.back_to, found.lost) == (None, 900)
+
+
 def test_remedies_add_up_and_are_as_many_as_allowed() -> None:
     repairs = Repairs(config(lr=0.01, repairs=2))
     for _ in range(2):

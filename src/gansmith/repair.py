@@ -85,12 +85,13 @@ class Repairs:
 
         `healthy` are the checkpoints that could be gone back to, newest first: the step of each,
         and how many steps of training its weights have. One from before the trouble is taken, that
-        no earlier treatment went back to in vain.
+        no earlier treatment went back to in vain; none where the verdict is that all went wrong.
         """
         if len(self.done) >= self.config.repairs:
             return None
         tried = {treatment.back_to for treatment in self.done}
-        sound = (c for c in healthy if c[0] < verdict.since and c[0] not in tried)
+        before = 0 if verdict.afresh else verdict.since
+        sound = (c for c in healthy if c[0] < before and c[0] not in tried)
         back_to, kept = next(sound, (None, 0))
         attempt = sum(t.condition == verdict.condition for t in self.done)
         images = kept * self.config.batch_size

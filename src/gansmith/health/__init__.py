@@ -48,6 +48,7 @@ class Verdict:
     step: int
     since: int
     evidence: tuple[str, ...] = ()
+    afresh: bool = False  # no earlier state is worth going back to
 
     @property
     def meaning(self) -> str:
@@ -121,7 +122,8 @@ class Health:
         for rule, streak in zip(self.rules, self.streaks, strict=True):
             if streak.count >= rule.lasting:
                 since = min(streak.since, self._since(rule.condition, step))
-                return Verdict(rule.condition, rule.severity, step, since, streak.evidence)
+                known = streak.evidence
+                return Verdict(rule.condition, rule.severity, step, since, known, rule.afresh)
         condition = self._without_fault()
         return Verdict(condition, Severity.FINE, step, self._since(condition, step))
 

@@ -38,12 +38,16 @@ class Sign:
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition holds where all signs do, in so many readings in a row."""
+    """A condition holds where all signs do, in so many readings in a row.
+
+    `afresh`: it shows late what went wrong from the start, so no earlier state is worth keeping.
+    """
 
     condition: str
     severity: Severity
     signs: tuple[Sign, ...]
     lasting: int = 1
+    afresh: bool = False
 
     def applies(self, figures: Mapping[str, float]) -> bool:
         """Whether all that it needs is there."""
@@ -64,12 +68,16 @@ def below(figure: str, bound: float, words: str) -> Sign:
     return Sign(figure, -math.inf, bound, words)
 
 
-def rule(condition: str, severity: Severity, *signs: Sign, lasting: int = 1) -> Rule:
-    return Rule(condition, severity, signs, lasting)
+def rule(
+    condition: str, severity: Severity, *signs: Sign, lasting: int = 1, afresh: bool = False
+) -> Rule:
+    return Rule(condition, severity, signs, lasting, afresh)
 
 
 REAL_FAKE = "the discriminator tells {:.0%} of pairs of a real and a generated example apart"
 VARIES = "what is generated varies {:.0%} as much as the real examples"
+NEVER = "what is generated never varied more than {:.0%} of the real"
+NO_MORE = "and does not get more"
 GAP = "its logits of real and generated ones are {:.1f} apart"
 
 # The first that holds is the verdict, so what explains others comes before them. The bounds and
@@ -158,12 +166,24 @@ RULES: tuple[Rule, ...] = (
         below("spread", 0.4, VARIES),
         lasting=3,
     ),
+    # Beaten slowly: pictures are pale, and gain no more on the real ones.
+    rule(
+        "discriminator overpowering",
+        FAILED,
+        above("steps", 500, "after {:,.0f} steps"),
+        above("gap", 2.0, GAP),
+        above("told", 0.97, REAL_FAKE),
+        below("most_spread", 0.82, NEVER),
+        below("gain", 1.03, NO_MORE),
+        lasting=3,
+        afresh=True,
+    ),
     rule(
         "generator stuck",
         FAILED,
         above("steps", 1000, "after {:,.0f} steps"),
-        below("most_spread", 0.3, "what is generated never varied more than {:.0%} of the real"),
-        below("gain", 1.1, "and does not get more"),
+        below("most_spread", 0.3, NEVER),
+        below("gain", 1.1, NO_MORE),
         lasting=5,
     ),
     rule(
