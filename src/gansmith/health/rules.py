@@ -173,7 +173,7 @@ RULES: tuple[Rule, ...] = (
         above("steps", 500, "after {:,.0f} steps"),
         above("gap", 2.0, GAP),
         above("told", 0.97, REAL_FAKE),
-        below("most_spread", 0.82, NEVER),
+        below("most_spread", 0.9, NEVER),
         below("gain", 1.03, NO_MORE),
         lasting=3,
         afresh=True,
