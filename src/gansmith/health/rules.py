@@ -211,6 +211,13 @@ RULES: tuple[Rule, ...] = (
         lasting=2,
     ),
     rule(
+        "oscillating",
+        WARNING,
+        above("steps", 500, "after {:,.0f} steps"),
+        above("swing_d", 0.7, "the discriminator's loss swings by {:.0%} of its mean"),
+        lasting=10,
+    ),
+    rule(
         "discriminator memorising",
         WARNING,
         above(

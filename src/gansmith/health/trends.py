@@ -74,7 +74,10 @@ class Trends:
         if len(self.losses) == WINDOW:
             each = list(zip(*self.losses, strict=True))
             found["motion"] = max(max(x) - min(x) for x in each)
-            found["swing"] = max(
+            swings = [
                 statistics.pstdev(x) / max(1e-12, statistics.fmean(map(abs, x))) for x in each
-            )
+            ]
+            found["swing"] = max(swings)
+            # A loss that may cross zero (Wasserstein's) has no level of its own to swing about.
+            found["swing_d"] = swings[0] if min(each[0]) > 0 else 0.0
         return found
