@@ -24,7 +24,8 @@ def section_of(story: Story, reel: Reel) -> str:
     if now.severity and now.advice:
         text += f" {now.advice}"
     if repairs:
-        text += f" It was repaired {repairs} time{'s' * (repairs != 1)} on the way."
+        times = "once" if repairs == 1 else f"{repairs} times"
+        text += f" It was repaired {times} on the way."
     rows = "".join(
         _row(spell, _nearest(spell, reel), story.noun) for spell in _chosen(story.spells)
     )
