@@ -125,7 +125,7 @@ def test_a_game_that_is_slowly_lost_is_begun_afresh() -> None:
     assert lost.afresh
     growing = [r | {"spread": 0.3 + 0.02 * n} for n, r in enumerate(run(30, **beaten))]
     assert judge(growing).severity is Severity.FINE
-    once_well = run(10) + run(20, start=500, spread=0.73, **beaten)
+    once_well = run(10, spread=1.0) + run(20, start=500, spread=0.73, **beaten)
     assert judge(once_well).severity is Severity.FINE
 
 
