@@ -51,7 +51,8 @@ CONDITIONS: dict[str, Condition] = {
     "discriminator overpowering": Condition(
         "The discriminator wins so clearly that the generator learns nothing from it (convergence "
         "failure).",
-        "Lower d_lr, raise r1, add instance noise, or make the discriminator smaller.",
+        "Begin afresh with r1=1 to 3; or lower d_lr, add instance noise, or make the "
+        "discriminator smaller.",
     ),
     "generator overpowering": Condition(
         "The generator fools a discriminator that does not keep up, so nothing makes it improve.",
