@@ -147,7 +147,8 @@ RULES: tuple[Rule, ...] = (
         below("modes", 0.4, "but only {:.0%} as many of them differ from each other"),
         lasting=3,
     ),
-    # Not before 500 steps: for its first 200 or so a textbook's DCGAN looks like this and recovers.
+    # Not before 500 steps: for its first 200 (MNIST) to 360 (CIFAR-10) a textbook's DCGAN at 64×64
+    # looks like this and recovers.
     rule(
         "discriminator overpowering",
         FAILED,
@@ -199,15 +200,6 @@ RULES: tuple[Rule, ...] = (
         above("steps", 250, "after {:,.0f} steps"),
         above("told", 0.95, REAL_FAKE),
         below("spread", 0.2, VARIES),
-        lasting=2,
-    ),
-    rule(
-        "discriminator overpowering",
-        WARNING,
-        above("steps", 250, "after {:,.0f} steps"),
-        above("gap", 4.0, GAP),
-        above("told", 0.97, REAL_FAKE),
-        below("spread", 0.65, VARIES),
         lasting=2,
     ),
     rule(
