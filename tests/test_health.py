@@ -129,6 +129,12 @@ def test_a_game_that_is_slowly_lost_is_begun_afresh() -> None:
     assert judge(once_well).severity is Severity.FINE
 
 
+def test_a_generator_that_makes_one_black_picture_is_known_early() -> None:
+    black = {"spread": 0.01, "modes": 0.02, "told": 1.0, "logit_real": 4, "logit_fake": -4}
+    dead = next(v for v in timeline(run(20, every=20, **black)) if v.severity)
+    assert (dead.condition, dead.step, dead.afresh) == ("generator stuck", 240, True)
+
+
 def test_what_lasts_a_moment_is_no_fault() -> None:
     spike = {"told": 0.3, "modes": 0.1}
     assert judge([*run(20), *run(2, start=1000, **spike), *run(3, start=1100)]).condition == HEALTHY

@@ -19,7 +19,7 @@ def test_the_rate_of_the_player_whose_weights_explode_is_lowered_as_they_grew() 
     found = changed("exploding", growth_d=0.04, growth_g=0.002)
     assert (found.d_lr, found.lr) == (pytest.approx(0.01 / 40), 0.02)
     both = changed("exploding", growth_d=0.04, growth_g=0.08)
-    assert (both.d_lr, both.lr) == (pytest.approx(0.01 / 40), pytest.approx(0.02 / 80))
+    assert (both.d_lr, both.lr) == (pytest.approx(0.01 / 80), pytest.approx(0.02 / 80))
 
 
 def test_a_player_that_outruns_its_rival_is_slowed_and_else_both() -> None:
@@ -28,6 +28,12 @@ def test_a_player_that_outruns_its_rival_is_slowed_and_else_both() -> None:
     both = changed("mode collapse", pace_g=0.02, pace_d=0.01)
     assert both.lr < 0.02
     assert both.d_lr < 0.01
+
+
+def test_a_generator_that_makes_one_thing_is_quickened_and_a_frozen_one_begins_anew() -> None:
+    found = changed("generator stuck", pace_g=0.01)
+    assert (found.lr, found.d_lr) == (pytest.approx(0.1), pytest.approx(0.005))
+    assert changed("generator stuck", pace_g=0.0).lr == 0.02
 
 
 def test_a_discriminators_own_rate_does_not_follow_the_generators() -> None:

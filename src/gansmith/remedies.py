@@ -14,6 +14,7 @@ from gansmith.config import Config
 GROWING = 0.0135  # of their length a step: weights that grow so are driven by too high a rate
 APART = 4.0  # times: a player whose weights go so much faster than its rival's goes too fast
 CALM = 0.001  # growth that does no harm
+STILL = 1e-9  # of their length a step: weights that do not move
 SOME = 3.0  # times lower: a rate that may be too high
 CALM_KIMG = 5  # thousand images, after which instance noise is gone
 
@@ -54,8 +55,10 @@ def as_it_was(config: Config, figures: Figures, images: int) -> Remedy:
 def slower(config: Config, figures: Figures, images: int) -> Remedy:
     """Lower the rate of the player whose weights explode, or outrun its rival's; else of both."""
     growth = {player: figures.get(f"growth_{player}", 0.0) for player in "dg"}
-    if max(growth.values()) >= GROWING:  # Adam's steps are as long as its rate: growth follows it
-        return _rates(config, {p: x / CALM for p, x in growth.items() if x >= GROWING})
+    worst = max(growth.values())
+    if worst >= GROWING:  # Adam's steps are as long as its rate: growth follows it …
+        # … but that of a player whose rival explodes too is smaller than its own rate would make it.
+        return _rates(config, {p: worst / CALM for p, x in growth.items() if x >= GROWING})
     d, g = (figures.get(f"pace_{player}", 0.0) for player in "dg")
     if d > APART * g or g > APART * d:
         return _rates(config, {"d" if d > g else "g": SOME})
@@ -68,6 +71,15 @@ def slower_discriminator(config: Config, figures: Figures, images: int) -> Remed
 
 def slower_generator(config: Config, figures: Figures, images: int) -> Remedy:
     return _rates(config, {"g": SOME})
+
+
+def quicken(config: Config, figures: Figures, images: int) -> Remedy:
+    """Of a generator that moves and yet makes one thing (black pictures, by a tanh that saturated
+    before it had learnt): five times its rate, and half of its rival's. Frozen ones need a new start.
+    """
+    if figures.get("pace_g", 0.0) <= STILL:
+        return as_it_was(config, figures, images)
+    return _rates(config, {"g": 1 / 5, "d": 2.0})
 
 
 def penalise(config: Config, figures: Figures, images: int) -> Remedy:
@@ -104,7 +116,7 @@ def clip(config: Config, figures: Figures, images: int) -> Remedy:
 
 
 def _rates(config: Config, lower: Mapping[str, float]) -> Remedy:
-    """Rates so many times lower, by player."""
+    """Rates so many times lower, by player (less than once: higher)."""
     rates = {"g": ("lr", config.lr), "d": ("d_lr", config.d_lr or config.lr)}
     changes = dict(rates.values())  # both: a d_lr that was as lr must not follow it
     for player, times in lower.items():
@@ -121,7 +133,7 @@ Rung = tuple[Callable[[Config, Figures, int], Remedy], ...]
 LADDERS: dict[str, tuple[Rung, ...]] = {
     "not a number": ((as_it_was,), (slower, clip), (slower, clip), (slower, clip)),
     "weights lost": ((as_it_was,), (as_it_was,), (as_it_was,)),
-    "generator stuck": ((as_it_was,), (slower_discriminator,), (penalise,)),
+    "generator stuck": ((quicken,), (slower_discriminator,), (penalise,)),
     "discriminator stuck": ((as_it_was,), (slower_generator,)),
     "exploding": ((slower,), (slower, clip), (slower, penalise)),
     "mode collapse": ((slower, penalise), (slower,), (augment, slower)),

@@ -132,6 +132,15 @@ RULES: tuple[Rule, ...] = (
         below("kept_g", 0.4, "a layer of the generator kept {:.0%} of its length"),
     ),
     rule("generator stuck", FAILED, below("pace_g", 1e-9, "its weights did not move")),
+    rule(
+        "generator stuck",
+        FAILED,
+        above("steps", 150, "after {:,.0f} steps"),
+        below("spread", 0.04, "what is generated varies {:.0%} as much as the real: all is one"),
+        below("most_spread", 0.2, "and never more than {:.0%}"),
+        lasting=5,
+        afresh=True,
+    ),
     rule("discriminator stuck", FAILED, below("pace_d", 1e-9, "its weights did not move")),
     rule(
         "mode collapse",
