@@ -156,7 +156,6 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
 # Of docs/health.md: what is left without a repair, and with one.
 SHOWN = {
     "health-rates": Case("rate of D x50", "dcgan-32", "digits", 0, 1500),
-    "health-convergence": Case("none", "dcgan-keras", "mnist", 0, 1500),
     "health-pale": Case("none", "dcgan", "digits", 2, 1500),
     "health-collapse": Case("rate of G x50", "dcgan-32", "mnist", 0, 1500),
 }

@@ -69,7 +69,7 @@ class Config(Section):
     d_norm: Literal["batch", "none"] | None = None  # None: as `norm`
     bn_scale: Literal["learned", "fixed"] = "learned"
     conditional_norm: bool = False  # compact's generator: batch norm by class (docs/log.md)
-    init: Literal["dcgan", "torch"] = "dcgan"
+    init: Literal["dcgan", "keras", "torch"] = "dcgan"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     # the game

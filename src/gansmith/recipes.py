@@ -36,7 +36,7 @@ def dcgan_keras() -> Config:
         size=None,
         norm="none",
         dropout=0.4,
-        init="torch",
+        init="keras",
         batch_size=128,
         epochs=20,
     )

@@ -47,6 +47,24 @@ def test_the_colour_networks_have_the_books_parameters() -> None:
     assert (d, g) == (522_497, 1_466_115)
 
 
+def test_weights_start_as_keras_starts_them() -> None:
+    torch.manual_seed(0)
+    for network in (build(DIGITS).discriminator, build(COLOUR).generator):
+        for layer in network.modules():
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                a, b, *kernel = layer.weight.shape
+                bound = (6 / ((a + b) * torch.Size(kernel).numel())) ** 0.5
+                assert 0.9 * bound < layer.weight.abs().max() <= bound
+                assert not layer.bias.any()
+
+
+def test_black_digits_are_nothing_to_the_discriminator_as_in_the_book() -> None:
+    networks = build(DIGITS)  # biases 0, so what is 0 stays 0
+    assert networks.discriminator(torch.full((2, 1, 28, 28), -1.0)).abs().max() == 0
+    flat = networks.generator(torch.zeros(2, 100))
+    assert flat.abs().max() == 0  # a sigmoid's middle
+
+
 def leaves(network: nn.Module) -> list[str]:
     """The layers in the order they run."""
     order: list[str] = []

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.models import compact, dcgan, dcgan_keras, mlp
-from gansmith.models.layers import init_dcgan
+from gansmith.models.layers import init_dcgan, init_keras
 
 __all__ = ["Networks", "build_generator", "build_networks", "draw_latent"]
 
@@ -28,6 +28,7 @@ DISCRIMINATORS: dict[str, Builder] = {
     "dcgan-keras": dcgan_keras.Discriminator,
     "mlp": mlp.Discriminator,
 }
+INITIALISATIONS = {"dcgan": init_dcgan, "keras": init_keras, "torch": None}  # torch's: as built
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ def build_generator(config: Config, spec: DataSpec) -> nn.Module:
 def build_networks(config: Config, spec: DataSpec) -> Networks:
     """Both players, initialised; draws from torch's global generator."""
     pair = GENERATORS[config.model](config, spec), DISCRIMINATORS[config.model](config, spec)
-    if config.init == "dcgan":
+    if (initialise := INITIALISATIONS[config.init]) is not None:
         for network in pair:
-            init_dcgan(network)
+            initialise(network)
     return Networks(*map(_channels_last, pair))
 
 

@@ -28,6 +28,19 @@ def init_dcgan(network: nn.Module) -> None:
             nn.init.zeros_(bias)
 
 
+def init_keras(network: nn.Module) -> None:
+    """Keras' own: weights uniform in ±√(6 / (fan in + fan out)) (Glorot & Bengio 2010), biases 0.
+
+    torch's own are 1.7 times smaller. Over four layers without normalisation that is a tenth of the
+    variety at the start, too little to learn from: the digits of MNIST turn black together.
+    """
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 class JoinLabel(nn.Module):
     """Join a learned vector of the class to a vector: (N, Z), (N,) → (N, Z + size).
 
