@@ -34,6 +34,9 @@ def test_a_generator_that_makes_one_thing_is_quickened_and_a_frozen_one_begins_a
     found = changed("generator stuck", pace_g=0.01)
     assert (found.lr, found.d_lr) == (pytest.approx(0.1), pytest.approx(0.005))
     assert changed("generator stuck", pace_g=0.0).lr == 0.02
+    highest = remedy("generator stuck", 0, config(lr=0.5), {"pace_g": 0.01}, 0)
+    assert highest is not None
+    assert config().with_(**highest.changes).lr == 1
 
 
 def test_a_discriminators_own_rate_does_not_follow_the_generators() -> None:

@@ -121,7 +121,7 @@ def _rates(config: Config, lower: Mapping[str, float]) -> Remedy:
     changes = dict(rates.values())  # both: a d_lr that was as lr must not follow it
     for player, times in lower.items():
         name, rate = rates[player]
-        changes[name] = float(f"{rate / times:.3g}")
+        changes[name] = min(1.0, float(f"{rate / times:.3g}"))
     words = [
         f"{name} {rate:g} -> {changes[name]:g}" for p, (name, rate) in rates.items() if p in lower
     ]

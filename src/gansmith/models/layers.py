@@ -31,8 +31,8 @@ def init_dcgan(network: nn.Module) -> None:
 def init_keras(network: nn.Module) -> None:
     """Keras' own: weights uniform in ±√(6 / (fan in + fan out)) (Glorot & Bengio 2010), biases 0.
 
-    torch's own are 1.7 times smaller. Over four layers without normalisation that is a tenth of the
-    variety at the start, too little to learn from: the digits of MNIST turn black together.
+    torch's own are 1.7 times smaller: over four layers without normalisation some nine times less
+    variety at the start, too little to learn from. The digits of MNIST turn black together.
     """
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
