@@ -18,8 +18,8 @@ from gansmith.models.layers import JoinLabel, Projection, sequence
 class Generator(nn.Module):
     """Latents (N, Z), labels (N,) → pictures (N, C, H, W) in [-1, 1].
 
-    The book's digits end in a sigmoid on [0, 1]; here all pictures live in [-1, 1], to which the
-    sigmoid is stretched.
+    The book's digits end in a sigmoid on [0, 1]; here all pictures live in [-1, 1], so both end in
+    tanh, which is the same function on a shifted scale.
     """
 
     def __init__(self, config: Config, spec: DataSpec):
@@ -35,29 +35,25 @@ class Generator(nn.Module):
         for a, b in pairwise([self.first, *[wide] * stages]):
             layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)]
         kernel = 7 if channels == 1 else 3
-        self.grey = channels == 1
-        layers += [nn.Conv2d(wide, channels, kernel, padding=kernel // 2)]
+        layers += [nn.Conv2d(wide, channels, kernel, padding=kernel // 2), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         pictures: Tensor = self.layers(
             self.dense(self.label(latent, labels)).view(-1, self.first, *self.base)
         )
-        return 2 * pictures.sigmoid() - 1 if self.grey else pictures.tanh()
+        return pictures
 
 
 class Discriminator(nn.Module):
-    """Pictures (N, C, H, W) in [-1, 1], labels (N,) → logits (N,).
-
-    It sees grey ones in [0, 1], as the book's does: where black is 0 brightness tells it less.
-    """
+    """Pictures (N, C, H, W) in [-1, 1], labels (N,) → logits (N,)."""
 
     def __init__(self, config: Config, spec: DataSpec):
         super().__init__()
         channels, height, width = spec.shape
         stages, base = halvings(height, width)
         f = config.discriminator_filters
-        self.grey = grey = channels == 1
+        grey = channels == 1
         drop = nn.Dropout(config.dropout)
         # Digits: every convolution halves and is followed by dropout. Colour: one at full size,
         # then 128, 128, 256 at each half, with a single dropout at the end.
@@ -75,6 +71,6 @@ class Discriminator(nn.Module):
         self.projection = Projection(spec.class_count, inputs)
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        features = self.layers((pictures + 1) / 2 if self.grey else pictures)
+        features = self.layers(pictures)
         logits: Tensor = self.logit(features).flatten() + self.projection(features, labels)
         return logits
