@@ -61,7 +61,7 @@ FAULTS: dict[str, dict[str, float]] = {
     "discriminator overpowering": {
         **{"told": 1.0, "logit_real": 6, "logit_fake": -4, "spread": 0.3, "modes": 0.9}
     },
-    "generator overpowering": {"told": 0.3},
+    "generator overpowering": {"told": 0.3, "spread": 0.6},
     "discriminator memorising": {"held_gap": 2.0},
     "augmentation leak": {"leaks": 2},
     "batch too small": {"batch": 2},
@@ -98,7 +98,7 @@ def test_what_is_wrong_with_the_data_is_said(changes: dict[str, float], words: s
 
 
 def test_a_discriminator_that_is_fooled_is_not_taken_for_swapped_labels() -> None:
-    assert judge(run(30, told=0.1, loss_d=2.5)).condition == "generator overpowering"
+    assert judge(run(30, told=0.1, spread=0.6, loss_d=2.5)).condition == "generator overpowering"
 
 
 def test_data_that_change_are_noticed_though_what_they_are_now_would_be_fine() -> None:
@@ -116,6 +116,11 @@ def test_variety_that_is_lost_is_a_collapse_and_that_never_was_a_weak_generator(
     never = run(40, spread=0.05, modes=0.02, told=1.0, logit_real=1.0)
     assert judge(never).condition == "discriminator overpowering"
     assert judge(run(40, spread=0.2, modes=0.5)).condition == "generator stuck"
+
+
+def test_a_generator_that_fools_and_still_gains_is_let_go_on() -> None:
+    gaining = [r | {"spread": 0.3 + 0.02 * n} for n, r in enumerate(run(25, told=0.3))]
+    assert judge(gaining).severity is Severity.FINE
 
 
 def test_a_game_that_is_slowly_lost_is_begun_afresh() -> None:

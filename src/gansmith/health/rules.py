@@ -201,6 +201,8 @@ RULES: tuple[Rule, ...] = (
         FAILED,
         above("steps", 100, "after {:,.0f} steps"),
         below("told", 0.35, REAL_FAKE),
+        below("spread", 0.8, VARIES),
+        below("gain", 1.03, NO_MORE),
         lasting=10,
     ),
     rule(
