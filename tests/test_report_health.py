@@ -45,7 +45,7 @@ def test_what_happened_and_what_was_done_is_told_with_its_picture(tmp_path: Path
         "exploding",
         "grow by 6.0% a step",
         "Repair: back to step 500",
-        "1 time ",
+        "repaired once",
     ):
         assert words in page.text
     kinds = [tags.get("class") for name, tags in page.tags if name == "li"]
