@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -27,6 +28,7 @@ from gansmith import losses, objectives, recipes
 from gansmith.config import Config, merge
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.errors import GansmithError
+from gansmith.imaging import grid
 from gansmith.loop import Session
 from gansmith.run import RunFolder
 from gansmith.watch import Progress, Silent
@@ -168,14 +170,10 @@ def draw(name: str, case: Case, data_dir: Path | None, out: Path) -> None:
     for choice in ("warn", "repair"):
         (out / choice).mkdir(parents=True, exist_ok=True)
         print(collect(case._replace(on_failure=choice), data_dir, out / choice), flush=True)
-        sheets.append(Image.open(out / choice / f"{case.stem}.png").convert("L"))
-    width, height = sheets[0].size
-    both = Image.new("L", (2 * width + GAP, height), 255)
-    for place, sheet in enumerate(sheets):
-        both.paste(sheet, (place * (width + GAP), 0))
-    both.resize((2 * both.width, 2 * both.height), Image.Resampling.NEAREST).save(
-        PICTURES / f"{name}.png"
-    )
+        sheets.append(np.asarray(Image.open(out / choice / f"{case.stem}.png").convert("L")))
+    both = grid(np.stack(sheets)[..., None], columns=2, gap=GAP)
+    double = (2 * both.width, 2 * both.height)
+    both.resize(double, Image.Resampling.NEAREST).save(PICTURES / f"{name}.png")
 
 
 def main(arguments: list[str] | None = None) -> None:
