@@ -159,7 +159,7 @@ COLLAPSE, OSCILLATING = "mode collapse", "oscillating"
 MEMORISING, STUCK = "discriminator memorising", "generator stuck"
 EXPLODING, NAN = "exploding", "not a number"
 DATA, LEAK = "data problem", "augmentation leak"
-LOST, TINY = "weights lost", "batch too small"
+LOST, TINY, UNEQUAL = "weights lost", "batch too small", "players unequal"
 RATES = (D_WINS, G_WINS, COLLAPSE, OSCILLATING, STUCK, EXPLODING)  # any of them may come first
 
 FAULTS: dict[str, Fault] = {
@@ -171,7 +171,7 @@ FAULTS: dict[str, Fault] = {
         (D_WINS, COLLAPSE, STUCK, OSCILLATING), {"norm": "none", "r1": 0.0}
     ),
     "batch of 2": Fault((TINY,), {"batch_size": 2}, recoverable=False),
-    "D ten times wider": Fault((D_WINS,), {"discriminator_filters": 160, "r1": 0.0}),
+    "D ten times wider": Fault((D_WINS, UNEQUAL), {"discriminator_filters": 160, "r1": 0.0}),
     "G frozen": Fault((STUCK, D_WINS), injection=freeze_generator, late=True),
     "labels flipped": Fault((DATA, G_WINS), injection=flip_labels, recoverable=False),
     "range 0 to 255": Fault((DATA,), injection=wrong_range, recoverable=False),

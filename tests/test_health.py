@@ -30,7 +30,7 @@ WELL: dict[str, float] = {
     **{"spread": 0.95, "modes": 1.0, "checkerboard": 0.0001, "drift": 0.2, "held_gap": 0.1},
     **{"pace_d": 0.01, "pace_g": 0.01, "kept_d": 1.0, "kept_g": 1.0},
     **{"real_spread": 0.8, "real_modes": 1.0, "real_peak": 1.0, "real_constant": 0},
-    **{"examples": 5000, "batch": 32, "leaks": 0},
+    **{"examples": 5000, "batch": 32, "leaks": 0, "outweighs": 0.8},
 }
 
 
@@ -64,6 +64,7 @@ FAULTS: dict[str, dict[str, float]] = {
     "generator overpowering": {"told": 0.3, "spread": 0.6},
     "discriminator memorising": {"held_gap": 2.0},
     "augmentation leak": {"leaks": 2},
+    "players unequal": {"outweighs": 14},
     "batch too small": {"batch": 2},
     "checkerboard": {"checkerboard": 0.1},
     "colours off": {"drift": 5.0},
@@ -132,6 +133,17 @@ def test_a_game_that_is_slowly_lost_is_begun_afresh() -> None:
     assert judge(growing).severity is Severity.FINE
     once_well = run(10, spread=1.0) + run(20, start=500, spread=0.73, **beaten)
     assert judge(once_well).severity is Severity.FINE
+
+
+def test_noise_that_is_told_for_certain_is_a_lost_game_though_it_varies() -> None:
+    noise = {"told": 1.0, "logit_real": 6.0, "logit_fake": -8.0, "spread": 1.5}
+    lost = judge(run(15, **noise))
+    assert (lost.condition, lost.since, lost.afresh) == ("discriminator overpowering", 500, True)
+    assert "150%" in lost.words()
+    late = judge([*run(70), *run(3, start=3500, **noise)])
+    assert (late.condition, late.since, late.afresh) == (lost.condition, 3550, False)
+    assert judge(run(15, **noise | {"spread": 1.1})).severity is Severity.FINE
+    assert judge(run(15, **noise | {"told": 0.9})).severity is Severity.FINE
 
 
 def test_a_generator_that_makes_one_black_picture_is_known_early() -> None:

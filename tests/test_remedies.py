@@ -39,6 +39,25 @@ def test_a_generator_that_makes_one_thing_is_quickened_and_a_frozen_one_begins_a
     assert config().with_(**highest.changes).lr == 1
 
 
+def test_a_lost_game_begins_anew_with_rates_that_suit_its_networks() -> None:
+    lost = "discriminator overpowering"
+    usual = remedy(lost, 0, config(lr=0.02), {"spread": 0.5}, 0)
+    assert usual is not None
+    assert usual.words == "r1 0 -> 3"
+    noise = changed(lost, spread=1.5)
+    assert (noise.lr, noise.d_lr, noise.r1) == (pytest.approx(0.004), pytest.approx(0.002), 3)
+    unnormed = remedy(lost, 0, config(lr=1e-3, norm="none"), {"spread": 0.5}, 0)
+    assert unnormed is not None
+    assert unnormed.changes["lr"] == unnormed.changes["d_lr"] == pytest.approx(6e-3)
+    keras = remedy(lost, 0, config(lr=1e-3, norm="none", init="keras"), {"spread": 0.5}, 0)
+    assert keras is not None
+    assert keras.changes.get("lr", 1e-3) == 1e-3
+    wide = config(lr=1e-3, generator_filters=16, discriminator_filters=160)
+    found = remedy(lost, 0, wide, {"spread": 0.5}, 0)
+    assert found is not None
+    assert (found.changes["lr"], found.changes["d_lr"]) == (1e-3, pytest.approx(1e-4))
+
+
 def test_a_discriminators_own_rate_does_not_follow_the_generators() -> None:
     a_config = config(lr=0.02)
     found = remedy("generator overpowering", 0, a_config, {}, 0)

@@ -60,6 +60,14 @@ class Players:
             for group in optimizer.param_groups:
                 group["lr"] = lr * left
 
+    @property
+    def outweighs(self) -> float:
+        """How many times the generator's weights the discriminator has."""
+        d, g = (
+            sum(p.numel() for p in n.parameters()) for n in (self.discriminator, self.generator)
+        )
+        return d / g
+
     def tensors(self) -> dict[str, Tensors]:
         """All state that is tensors, by checkpoint file."""
         networks = {

@@ -16,6 +16,10 @@ APART = 4.0  # times: a player whose weights go so much faster than its rival's 
 CALM = 0.001  # growth that does no harm
 STILL = 1e-9  # of their length a step: weights that do not move
 SOME = 3.0  # times lower: a rate that may be too high
+NOISY = 5.0  # times lower: rates by which nothing but noise is made
+UNNORMED = (
+    6.0  # times higher: rates for weights that start at 0.02 and have no norm to amplify them
+)
 CALM_KIMG = 5  # thousand images, after which instance noise is gone
 
 Figures = Mapping[str, float]
@@ -45,7 +49,7 @@ def remedy(
         step = rung(config, figures, images)
         words.append(step.words)
         changes |= step.changes
-    return Remedy("; ".join(words), changes)
+    return Remedy("; ".join(filter(None, words)), changes)
 
 
 def as_it_was(config: Config, figures: Figures, images: int) -> Remedy:
@@ -71,6 +75,23 @@ def slower_discriminator(config: Config, figures: Figures, images: int) -> Remed
 
 def slower_generator(config: Config, figures: Figures, images: int) -> Remedy:
     return _rates(config, {"g": SOME})
+
+
+def suit(config: Config, figures: Figures, images: int) -> Remedy:
+    """Rates that suit the two networks, where they do not.
+
+    What varies more than the real and is told from it is noise: both rates are too high. Weights of
+    0.02 (DCGAN's start) pass on next to nothing without normalisation: both are too low. And Adam
+    moves what a layer says by its rate times its width (Yang et al. 2022, table 3): that of a
+    discriminator wider than its rival is too high.
+    """
+    lower = dict.fromkeys("dg", 1.0)
+    if figures.get("spread", 0.0) > 1:
+        lower = dict.fromkeys("dg", NOISY)
+    elif config.norm == "none" and config.init == "dcgan":
+        lower = dict.fromkeys("dg", 1 / UNNORMED)
+    lower["d"] *= max(1.0, config.discriminator_filters / config.generator_filters)
+    return _rates(config, {player: times for player, times in lower.items() if times != 1})
 
 
 def quicken(config: Config, figures: Figures, images: int) -> Remedy:
@@ -138,7 +159,7 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     "exploding": ((slower,), (slower, clip), (slower, penalise)),
     "mode collapse": ((slower, penalise), (slower,), (augment, slower)),
     "discriminator overpowering": (
-        (penalise,),
+        (penalise, suit),
         (slower_discriminator, blur),
         (slower_discriminator,),
     ),

@@ -55,6 +55,7 @@ NAMES = {
     "real_constant": "channels of real pictures that are one value everywhere",
     "examples": "how many different ones there are to train on",
     "batch": "examples in a batch",
+    "outweighs": "how many times the generator's weights the discriminator has",
     "leaks": "kinds of augmentation that the generator learns to make",
 }
 
@@ -79,7 +80,7 @@ class Probe:
             fake = self.players.generator(self.latents, real.labels).float()
         figures = self._of_players() | self.motion.look(step) | of_examples(fake, real.real)
         figures |= {"examples": self.stream.size, "batch": self.config.batch_size}
-        figures |= {"leaks": self._leaks}
+        figures |= {"leaks": self._leaks, "outweighs": self.players.outweighs}
         if real.labels is not None:
             figures["real_classes"] = len(torch.unique(real.labels))
         if self.spec.kind == "pictures":

@@ -71,6 +71,10 @@ CONDITIONS: dict[str, Condition] = {
         "The generator is shown augmented pictures as real ones, and learns to make such.",
         "Use augment (both players, at most 0.8) in place of data.flip and data.affine.",
     ),
+    "players unequal": Condition(
+        "One network is so much larger than the other that it will probably win.",
+        "Use discriminator_filters of about generator_filters.",
+    ),
     "batch too small": Condition(
         "Gradients of so few examples are mostly noise, and so are the statistics of batch norm.",
         "Use a batch_size of 16 or more.",

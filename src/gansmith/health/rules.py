@@ -78,6 +78,11 @@ REAL_FAKE = "the discriminator tells {:.0%} of pairs of a real and a generated e
 VARIES = "what is generated varies {:.0%} as much as the real examples"
 NO_MORE = "and does not get more"
 GAP = "its logits of real and generated ones are {:.1f} apart"
+NOISE = (
+    above("told", 0.97, REAL_FAKE),
+    above("gap", 4.0, GAP),
+    above("spread", 1.25, VARIES),
+)
 
 # The first that holds is the verdict, so what explains others comes before them. The bounds and
 # what they were set from are in docs/health.md.
@@ -175,6 +180,22 @@ RULES: tuple[Rule, ...] = (
         below("spread", 0.4, VARIES),
         lasting=3,
     ),
+    # Noise: it varies more than what is real. If so from the start there is nothing to go back to.
+    rule(
+        "discriminator overpowering",
+        FAILED,
+        Sign("steps", 500, 3000, "after {:,.0f} steps"),
+        *NOISE,
+        lasting=2,
+        afresh=True,
+    ),
+    rule(
+        "discriminator overpowering",
+        FAILED,
+        above("steps", 3000, "after {:,.0f} steps"),
+        *NOISE,
+        lasting=2,
+    ),
     # Lost slowly: grey pictures for black and white ones, and no better for being trained longer.
     rule(
         "discriminator overpowering",
@@ -235,6 +256,11 @@ RULES: tuple[Rule, ...] = (
         above("real_constant", 1, "{:.0f} of the channels are one value everywhere"),
     ),
     rule("augmentation leak", WARNING, above("leaks", 1, "{:.0f} kinds of augmentation leak")),
+    rule(
+        "players unequal",
+        WARNING,
+        above("outweighs", 5, "the discriminator has {:.0f} times the generator's weights"),
+    ),
     rule("batch too small", WARNING, below("batch", 4, "a batch is {:.0f} examples")),
     rule(
         "mode collapse",
