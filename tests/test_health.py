@@ -150,6 +150,8 @@ def test_a_generator_that_makes_one_black_picture_is_known_early() -> None:
     black = {"spread": 0.01, "modes": 0.02, "told": 1.0, "logit_real": 4, "logit_fake": -4}
     dead = next(v for v in timeline(run(20, every=20, **black)) if v.severity)
     assert (dead.condition, dead.step, dead.afresh) == ("generator stuck", 240, True)
+    rarely = next(v for v in timeline(run(5, every=360, **black)) if v.severity is Severity.FAILED)
+    assert (rarely.condition, rarely.step, rarely.afresh) == ("generator stuck", 1440, True)
 
 
 def test_what_lasts_a_moment_is_no_fault() -> None:

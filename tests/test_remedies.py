@@ -30,11 +30,21 @@ def test_a_player_that_outruns_its_rival_is_slowed_and_else_both() -> None:
     assert both.d_lr < 0.01
 
 
-def test_a_generator_that_makes_one_thing_is_quickened_and_a_frozen_one_begins_anew() -> None:
-    found = changed("generator stuck", pace_g=0.01)
-    assert (found.lr, found.d_lr) == (pytest.approx(0.1), pytest.approx(0.005))
+def test_a_generator_that_makes_one_thing_is_quickened_or_calmed_and_a_frozen_one_begins_anew() -> (
+    None
+):
+    slow = remedy("generator stuck", 0, config(lr=2e-4), {"pace_g": 0.01}, 0)
+    assert slow is not None
+    assert slow.changes == {"lr": pytest.approx(1e-3), "d_lr": pytest.approx(1e-4)}
+    thrown = changed("generator stuck", pace_g=0.01)
+    assert (thrown.lr, thrown.d_lr, thrown.r1) == (pytest.approx(0.004), pytest.approx(0.002), 3)
     assert changed("generator stuck", pace_g=0.0).lr == 0.02
-    highest = remedy("generator stuck", 0, config(lr=0.5), {"pace_g": 0.01}, 0)
+
+
+def test_no_rate_is_raised_above_one() -> None:
+    highest = remedy(
+        "discriminator overpowering", 0, config(lr=0.5, norm="none"), {"spread": 0.5}, 0
+    )
     assert highest is not None
     assert config().with_(**highest.changes).lr == 1
 

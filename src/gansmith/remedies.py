@@ -17,9 +17,8 @@ CALM = 0.001  # growth that does no harm
 STILL = 1e-9  # of their length a step: weights that do not move
 SOME = 3.0  # times lower: a rate that may be too high
 NOISY = 5.0  # times lower: rates by which nothing but noise is made
-UNNORMED = (
-    6.0  # times higher: rates for weights that start at 0.02 and have no norm to amplify them
-)
+HIGH = 1e-3  # above it, the first steps of a generator may be too long to recover from
+UNNORMED = 6.0  # times higher: rates for weights that start at 0.02 and that no norm amplifies
 CALM_KIMG = 5  # thousand images, after which instance noise is gone
 
 Figures = Mapping[str, float]
@@ -43,13 +42,7 @@ def remedy(
     ladder = LADDERS.get(condition, ())
     if attempt >= len(ladder):
         return None
-    words: list[str] = []
-    changes: dict[str, Any] = {}
-    for rung in ladder[attempt]:
-        step = rung(config, figures, images)
-        words.append(step.words)
-        changes |= step.changes
-    return Remedy("; ".join(filter(None, words)), changes)
+    return _both(*(rung(config, figures, images) for rung in ladder[attempt]))
 
 
 def as_it_was(config: Config, figures: Figures, images: int) -> Remedy:
@@ -94,13 +87,17 @@ def suit(config: Config, figures: Figures, images: int) -> Remedy:
     return _rates(config, {player: times for player, times in lower.items() if times != 1})
 
 
-def quicken(config: Config, figures: Figures, images: int) -> Remedy:
-    """Of a generator that moves and yet makes one thing (black pictures, by a tanh that saturated
-    before it had learnt): five times its rate, and half of its rival's. Frozen ones need a new start.
+def revive(config: Config, figures: Figures, images: int) -> Remedy:
+    """Of a generator that moves and yet makes one thing, black by a tanh that saturated before it had
+    learnt: five times its rate and half of its rival's; or if that is what threw it there, both
+    rates five times lower, with R1. One that is frozen needs only a new start.
     """
     if figures.get("pace_g", 0.0) <= STILL:
         return as_it_was(config, figures, images)
-    return _rates(config, {"g": 1 / 5, "d": 2.0})
+    if config.lr <= HIGH:
+        return _rates(config, {"g": 1 / 5, "d": 2.0})
+    calmer = _rates(config, dict.fromkeys("dg", NOISY))
+    return _both(calmer, penalise(config, figures, images))
 
 
 def penalise(config: Config, figures: Figures, images: int) -> Remedy:
@@ -136,6 +133,13 @@ def clip(config: Config, figures: Figures, images: int) -> Remedy:
     return Remedy(f"gradients clipped at a length of {longest:g}", {"clip": longest})
 
 
+def _both(*remedies: Remedy) -> Remedy:
+    changes: dict[str, Any] = {}
+    for one in remedies:
+        changes |= one.changes
+    return Remedy("; ".join(filter(None, (one.words for one in remedies))), changes)
+
+
 def _rates(config: Config, lower: Mapping[str, float]) -> Remedy:
     """Rates so many times lower, by player (less than once: higher)."""
     rates = {"g": ("lr", config.lr), "d": ("d_lr", config.d_lr or config.lr)}
@@ -154,7 +158,7 @@ Rung = tuple[Callable[[Config, Figures, int], Remedy], ...]
 LADDERS: dict[str, tuple[Rung, ...]] = {
     "not a number": ((as_it_was,), (slower, clip), (slower, clip), (slower, clip)),
     "weights lost": ((as_it_was,), (as_it_was,), (as_it_was,)),
-    "generator stuck": ((quicken,), (slower_discriminator,), (penalise,)),
+    "generator stuck": ((revive,), (slower_discriminator,), (penalise,)),
     "discriminator stuck": ((as_it_was,), (slower_generator,)),
     "exploding": ((slower,), (slower, clip), (slower, penalise)),
     "mode collapse": ((slower, penalise), (slower,), (augment, slower)),

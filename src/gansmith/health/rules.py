@@ -78,6 +78,10 @@ REAL_FAKE = "the discriminator tells {:.0%} of pairs of a real and a generated e
 VARIES = "what is generated varies {:.0%} as much as the real examples"
 NO_MORE = "and does not get more"
 GAP = "its logits of real and generated ones are {:.1f} apart"
+ONE_PICTURE = (
+    below("spread", 0.04, "what is generated varies {:.0%} as much as the real: all is one"),
+    below("most_spread", 0.2, "and never more than {:.0%}"),
+)
 NOISE = (
     above("told", 0.97, REAL_FAKE),
     above("gap", 4.0, GAP),
@@ -141,9 +145,16 @@ RULES: tuple[Rule, ...] = (
         "generator stuck",
         FAILED,
         above("steps", 150, "after {:,.0f} steps"),
-        below("spread", 0.04, "what is generated varies {:.0%} as much as the real: all is one"),
-        below("most_spread", 0.2, "and never more than {:.0%}"),
+        *ONE_PICTURE,
         lasting=5,
+        afresh=True,
+    ),
+    rule(  # where probes are rare, five of them are long
+        "generator stuck",
+        FAILED,
+        above("steps", 500, "after {:,.0f} steps"),
+        *ONE_PICTURE,
+        lasting=3,
         afresh=True,
     ),
     rule("discriminator stuck", FAILED, below("pace_d", 1e-9, "its weights did not move")),
