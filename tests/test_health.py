@@ -146,6 +146,33 @@ def test_noise_that_is_told_for_certain_is_a_lost_game_though_it_varies() -> Non
     assert judge(run(15, **noise | {"told": 0.9})).severity is Severity.FINE
 
 
+def test_a_state_is_sound_where_the_game_got_somewhere_whatever_is_warned_of() -> None:
+    health = Health()
+    for record in run(10, batch=4):
+        health.see(record)
+    assert health.verdict.condition == "batch too small"
+    assert health.sound
+    unseen = Health()
+    for record in run(10, every=20):
+        unseen.see({"step": record["step"], "loss_d": 1.2, "loss_g": 0.9})
+    assert not unseen.sound
+    assert unseen.verdict.condition == WARMING_UP
+    for record in run(4, start=500, modes=0.1):
+        health.see(record)
+    assert not health.sound
+
+
+def test_a_verdict_says_when_it_was_last_not_so() -> None:
+    found = judge([*run(20), *run(1, start=1050, kept_g=0.1)])
+    assert (found.since, found.clear) == (1100, 1000)
+
+
+def test_a_good_game_that_fades_late_is_not_thrown_away() -> None:
+    grey = {"told": 0.95, "logit_real": 2.0, "logit_fake": -1.0, "spread": 0.8}
+    late = judge([*run(60, every=100, spread=0.9), *run(8, start=6000, **grey)])
+    assert (late.condition, late.afresh) == ("discriminator overpowering", False)
+
+
 def test_a_generator_that_makes_one_black_picture_is_known_early() -> None:
     black = {"spread": 0.01, "modes": 0.02, "told": 1.0, "logit_real": 4, "logit_fake": -4}
     dead = next(v for v in timeline(run(20, every=20, **black)) if v.severity)

@@ -41,6 +41,18 @@ def test_a_generator_that_makes_one_thing_is_quickened_or_calmed_and_a_frozen_on
     assert changed("generator stuck", pace_g=0.0).lr == 0.02
 
 
+def test_a_remedy_that_would_change_nothing_is_passed_over_and_none_undoes_another() -> None:
+    lost = "discriminator overpowering"
+    for r1 in (30, 100):
+        found = remedy(lost, 0, config(r1=r1), {"spread": 0.5}, 0)
+        assert found is not None
+        assert "r1" not in found.changes
+        assert "d_lr" in found.changes
+    plain = remedy(lost, 0, config(), {"spread": 0.5}, 0)
+    assert plain is not None
+    assert plain.changes == {"r1": 3}  # rates stay the person's
+
+
 def test_no_rate_is_raised_above_one() -> None:
     highest = remedy(
         "discriminator overpowering", 0, config(lr=0.5, norm="none"), {"spread": 0.5}, 0
@@ -101,7 +113,7 @@ def test_data_can_not_be_mended_by_training() -> None:
 def test_every_rung_gives_a_configuration_that_holds_and_says_what_it_does(
     condition: str,
 ) -> None:
-    for a_config in (config(), points_config(), config(lr=1.0, r1=500, clip=0.1)):
+    for a_config in (config(), points_config(), config(lr=1.0, r1=20, clip=0.1)):
         for attempt in range(len(LADDERS[condition])):
             found = remedy(condition, attempt, a_config, {}, 1000)
             assert found is not None

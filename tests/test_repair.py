@@ -10,13 +10,14 @@ import pytest
 import torch
 from benchmarks.kill import differences
 
-from gansmith import checkpoint
+from gansmith import checkpoint, health
 from gansmith.config import Config, merge
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.errors import GansmithError
 from gansmith.generate import load
 from gansmith.health import Severity, Verdict
 from gansmith.loop import Session
+from gansmith.objectives import noise_level
 from gansmith.recipes import recipe
 from gansmith.repair import Repairs
 from gansmith.run import RunFolder
@@ -66,6 +67,12 @@ def session(digits: Dataset, path: Path, watcher: Breaks | None = None, **change
     return made
 
 
+@pytest.fixture(autouse=True)
+def easily_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These little games are too short to get far."""
+    monkeypatch.setattr(health, "VARIED", 0.0)
+
+
 def failed(step: int = 100, since: int = 90, condition: str = "not a number") -> Verdict:
     return Verdict(condition, Severity.FAILED, step, since)
 
@@ -77,12 +84,12 @@ def test_the_newest_healthy_checkpoint_from_before_the_trouble_is_gone_back_to()
     assert (first.back_to, first.lost) == (80, 20)
     repairs.done.append(first)
     assert repairs.lost == 20
-    # One that failed again at once is not trusted twice; steps lost before stay lost.
-    second = repairs.next(failed(110, since=105), {}, [(95, 75), (80, 80), (60, 60)])
+    # What was thrown away or failed again is not trusted; steps lost before stay lost.
+    second = repairs.next(failed(125, since=120), {}, [(115, 95), (95, 95), (80, 80), (60, 60)])
     assert second is not None
-    assert (second.back_to, second.lost) == (95, 35)
+    assert (second.back_to, second.lost) == (115, 30)
     repairs.done.append(second)
-    third = repairs.next(failed(130, since=120), {}, [(95, 75), (80, 80)])
+    third = repairs.next(failed(130, since=129), {}, [(115, 95), (95, 95), (80, 80)])
     assert third is not None
     assert (third.back_to, third.lost) == (None, 130)
     assert "afresh" in third.words
@@ -105,6 +112,28 @@ def test_remedies_add_up_and_are_as_many_as_allowed() -> None:
     assert repairs.treated.r1 == 3
     assert repairs.next(failed(condition="oscillating"), {}, []) is None
     assert Repairs(config()).next(failed(condition="data problem"), {}, []) is None
+
+
+def test_what_shows_late_is_gone_back_from_to_before_it_was_last_not_seen() -> None:
+    """Between two probes nobody looked: a checkpoint of that time may hold the damage."""
+    late = Verdict("weights lost", Severity.FAILED, 540, 540, clear=480)
+    found = Repairs(config()).next(late, {}, [(500, 500), (450, 450)])
+    assert found is not None
+    assert found.back_to == 450
+
+
+def test_noise_that_fades_starts_anew_where_a_later_repair_goes_further_back() -> None:
+    beaten = "discriminator overpowering"
+    repairs = Repairs(Config(batch_size=32))
+    for step in (100_000, 100_100):
+        treatment = repairs.next(failed(step, step, beaten), {}, [(step - 50, step - 50)])
+        assert treatment is not None
+        repairs.done.append(treatment)
+    assert noise_level(repairs.treated, 32 * 100_050) == pytest.approx(0.2)
+    afresh = repairs.next(failed(100_200, 100_150), {}, [])
+    assert afresh is not None
+    assert noise_level(repairs.with_(afresh), 0) == pytest.approx(0.2)
+    assert noise_level(repairs.with_(afresh), 5_000) == 0
 
 
 def test_what_the_person_sets_after_a_repair_is_the_persons() -> None:
@@ -192,6 +221,37 @@ def test_bad_data_are_not_trained_on(
         made.train()
 
 
+def test_a_failure_when_time_is_up_is_not_repaired_into_nothing(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    class Late(Breaks):
+        def tick(self, progress: Progress) -> None:
+            super().tick(progress)
+            if progress.step == 30:
+                assert self.session is not None
+                self.session.limit.seconds = 1e-9  # the next step is the last
+
+    made = session(digits, tmp_path / "run", Late(30), images=None, minutes=60.0)
+    with pytest.raises(GansmithError, match=r"not a number.*best checkpoint.*model") as e:
+        made.train()
+    assert "regardless" not in str(e.value)  # nothing goes on with NaN
+    assert load(tmp_path / "run" / "model").step <= 30
+
+
+def test_a_repaired_run_that_did_not_get_there_again_ends_with_its_best(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    made = session(digits, tmp_path / "run", Breaks(33))
+    end = made.train().step
+    best = checkpoint.best(tmp_path / "run" / "checkpoints")
+    assert best is not None
+    made.observer.score = 1e9
+    step, score = made.keeper.outcome(end)[1:]
+    assert (step, score) == (checkpoint.step_of(best), checkpoint.load(best).state["score"])
+    made.observer.score = score
+    assert made.keeper.outcome(end)[1:] == (end, score)
+
+
 def test_a_person_who_only_wants_to_be_warned_is(digits: Dataset, tmp_path: Path) -> None:
     watcher = Breaks(25, value=0.0)
     made = session(digits, tmp_path / "run", watcher, on_failure="warn")
@@ -209,14 +269,13 @@ def test_a_damaged_checkpoint_is_passed_over(digits: Dataset, tmp_path: Path) ->
         next(steps)
     folder = tmp_path / "run" / "checkpoints"
     healthy = list(checkpoint.healthy(folder))
-    if healthy:  # this little game need not be called healthy so soon
-        newest = checkpoint.path_of(folder, healthy[0][0])
-        (newest / "model.safetensors").write_bytes(b"broken")
+    newest = checkpoint.path_of(folder, healthy[0][0])
+    (newest / "model.safetensors").write_bytes(b"broken")
     while made.step < 50:
         next(steps)
     made.observer.close()
     taken = made.keeper.repairs.done[0].back_to
-    assert not healthy or taken != healthy[0][0]
+    assert taken == healthy[1][0]
 
 
 def test_a_repair_with_augmentation_survives_a_stop(digits: Dataset, tmp_path: Path) -> None:

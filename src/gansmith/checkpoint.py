@@ -132,12 +132,12 @@ def best(folder: Path) -> Path | None:
 
 
 def healthy(folder: Path) -> Iterator[tuple[int, int]]:
-    """The steps of checkpoints whose run was healthy, newest first, and how many steps of training
-    are in each: fewer, where a repair threw some away."""
+    """The steps of checkpoints that are worth going back to, newest first, and how many steps of
+    training are in each: fewer, where a repair threw some away."""
     for path in reversed(paths(folder)):
         state = _read_state(path)
         lost = state.get("lost", 0)
-        if state.get("verdict") == "healthy" and isinstance(lost, int):
+        if state.get("sound") is True and isinstance(lost, int):
             yield step_of(path), step_of(path) - lost
 
 

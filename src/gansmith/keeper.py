@@ -10,11 +10,13 @@ from gansmith.balance import Balance
 from gansmith.checkpoint import Checkpoint, DamagedError
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
-from gansmith.health import Verdict
+from gansmith.health import NAN, Verdict
 from gansmith.observe import Observer
-from gansmith.players import Players
+from gansmith.players import Players, Tensors
 from gansmith.repair import Repairs, Treatment
 from gansmith.run import RunFolder
+
+SETBACK = 1.2  # times the best score: more than scores differ by chance
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Keeper:
             "seconds": round(moment.seconds, 3),
             "score": self.observer.score,
             "verdict": self.observer.health.verdict.condition,
+            "sound": self.observer.health.sound,
             "lost": self.repairs.lost,
             "repairs": self.repairs.state(),
             "balance": self.balance.strength,
@@ -107,11 +110,27 @@ class Keeper:
             return True
         return False
 
+    def outcome(self, step: int) -> tuple[Tensors, int, float | None]:
+        """The generator that a run ends with, of which step, and its score: that of the best
+        checkpoint where a repair left too little time to get there again, else the last."""
+        last = self.observer.score
+        best = self._best() if self.repairs.done and last is not None else None
+        score: float | None = best.state["score"] if best else None
+        if best is None or last is None or score is None or score * SETBACK >= last:
+            return self.players.ema.network.state_dict(), step, last
+        self.say(
+            f"the last score, {last:.3g}, is behind the {score:.3g} of step {best.step:,}, before "
+            f"a repair: {self.run.model} holds the generator of that step"
+        )
+        return Players.average_of(best.tensors), best.step, score
+
     def give_up(self, verdict: Verdict) -> GansmithError:
         """Write the best generator there is to the run's model/; the error says why it stops."""
         many = len(self.repairs.done)
         tried = f"; {many} repair{'s' * (many != 1)} did not last" if many else ""
         where = "none was saved yet"
+        nan = verdict.condition == NAN  # which no run can go on with
+        regardless = "" if nan else " To go on regardless: --resume --on-failure warn"
         if (best := self._best()) is not None:
             self.run.write_model(
                 self.config, self.spec, Players.average_of(best.tensors), best.step, self.digest
@@ -119,7 +138,7 @@ class Keeper:
             where = f"the best checkpoint is {best.path}, and its generator is in {self.run.model}"
         return GansmithError(
             f"step {verdict.step:,}: {verdict.words()}{tried}; stopped before saving it; {where}. "
-            f"{verdict.advice} To go on regardless: --resume --on-failure warn"
+            f"{verdict.advice}{regardless}"
         )
 
     def _best(self) -> Checkpoint | None:
@@ -143,6 +162,7 @@ class Keeper:
         self.guard()
         if saved is not None:
             self.players.restore(saved.tensors)
+        self.balance.strength = float(saved.state.get("balance", 1.0)) if saved else 1.0
 
     def _restore(self, saved: Checkpoint) -> Moment:
         state = saved.state

@@ -149,9 +149,9 @@ class Session:
                         self._leave(stop.number)
             finally:
                 self.observer.close()
-            weights = self.players.ema.network.state_dict()
-            self.run.write_model(self.config, self.spec, weights, self.step, self.digest)
-        return TrainResult(self.run.path, self.step, self.images, self.seconds, self.observer.score)
+            weights, step, score = self.keeper.outcome(self.step)
+            self.run.write_model(self.config, self.spec, weights, step, self.digest)
+        return TrainResult(self.run.path, self.step, self.images, self.seconds, score)
 
     def steps(self) -> Iterator[None]:
         """The loop itself; yields after every step."""
@@ -223,10 +223,10 @@ class Session:
 
     def _heed(self, verdict: Verdict) -> None:
         """Repair a failed run, stop it, or let it go on: as the person chose."""
-        chosen = self.config.on_failure
+        chosen, out_of_time = self.config.on_failure, self.limit.steps is None and self.finished
         if chosen == "warn" and verdict.condition != NAN:
             return
-        if chosen != "repair" or not self.keeper.treat(verdict, self.moment):
+        if chosen != "repair" or out_of_time or not self.keeper.treat(verdict, self.moment):
             raise self.keeper.give_up(verdict)
         self.keeper.settle()
         self.share = self.limit.share(self.learnt, self.seconds)

@@ -39,10 +39,11 @@ def remedy(
     `config` is the one that failed, earlier remedies included; `figures` are the newest readings;
     `images` is how many the weights that are gone back to have seen.
     """
-    ladder = LADDERS.get(condition, ())
-    if attempt >= len(ladder):
-        return None
-    return _both(*(rung(config, figures, images) for rung in ladder[attempt]))
+    for rungs in LADDERS.get(condition, ())[attempt:]:
+        found = _both(*(rung(config, figures, images) for rung in rungs))
+        if found.words:  # else all of it is so already
+            return found
+    return None
 
 
 def as_it_was(config: Config, figures: Figures, images: int) -> Remedy:
@@ -103,6 +104,8 @@ def revive(config: Config, figures: Figures, images: int) -> Remedy:
 def penalise(config: Config, figures: Figures, images: int) -> Remedy:
     """Ten times the R1 penalty (Mescheder et al. 2018), 3 at least and 30 at most."""
     r1 = min(30.0, max(3.0, 10 * config.r1))
+    if r1 <= config.r1:
+        return Remedy("", {})
     return Remedy(f"r1 {config.r1:g} -> {r1:g}", {"r1": r1})
 
 
@@ -142,6 +145,8 @@ def _both(*remedies: Remedy) -> Remedy:
 
 def _rates(config: Config, lower: Mapping[str, float]) -> Remedy:
     """Rates so many times lower, by player (less than once: higher)."""
+    if not lower:
+        return Remedy("", {})
     rates = {"g": ("lr", config.lr), "d": ("d_lr", config.d_lr or config.lr)}
     changes = dict(rates.values())  # both: a d_lr that was as lr must not follow it
     for player, times in lower.items():

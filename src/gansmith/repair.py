@@ -13,7 +13,7 @@ from typing import Any
 
 from gansmith.config import Config
 from gansmith.health import Verdict
-from gansmith.remedies import remedy
+from gansmith.remedies import blur, remedy
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ class Repairs:
             changes |= treatment.changes
         return self.config.with_(**changes) if changes else self.config
 
+    def _gave_up(self, step: int) -> bool:
+        """Whether a treatment went back to the state of `step`, or further."""
+        return any((t.back_to or 0) <= step < t.step for t in self.done)
+
     @property
     def lost(self) -> int:
         """Steps whose training is gone."""
@@ -70,7 +74,7 @@ class Repairs:
         """Take over a checkpoint's; a setting that the person changed since (it was as in `before`)
         is the person's again."""
         now = self.config.model_dump(mode="json")
-        own = {key for key in now if now[key] != before.get(key)}
+        own = {key for key in now if now[key] != before.get(key, now[key])}
         for entry in state:
             changes = {k: v for k, v in entry["changes"].items() if k not in own}
             self.done.append(Treatment(**{**entry, "changes": changes}))
@@ -85,17 +89,21 @@ class Repairs:
 
         `healthy` are the checkpoints that could be gone back to, newest first: the step of each,
         and how many steps of training its weights have. One from before the trouble is taken, that
-        no earlier treatment went back to in vain; none where the verdict is that all went wrong.
+        no earlier treatment threw away or went back to in vain; none where all went wrong.
         """
         if len(self.done) >= self.config.repairs:
             return None
-        tried = {treatment.back_to for treatment in self.done}
-        before = 0 if verdict.afresh else verdict.since
-        sound = (c for c in healthy if c[0] < before and c[0] not in tried)
+        clear = verdict.since - 1 if verdict.clear is None else verdict.clear
+        until = -1 if verdict.afresh else clear
+        sound = (c for c in healthy if c[0] <= until and not self._gave_up(c[0]))
         back_to, kept = next(sound, (None, 0))
         attempt = sum(t.condition == verdict.condition for t in self.done)
         images = kept * self.config.batch_size
         found = remedy(verdict.condition, attempt, self.treated, figures, images)
         if found is None:
             return None
+        if any("instance_noise" in t.changes for t in self.done):  # it fades from where weights are
+            found = found._replace(
+                changes=blur(self.treated, figures, images).changes | found.changes
+            )
         return Treatment(verdict.step, verdict.condition, *found, back_to, verdict.step - kept)

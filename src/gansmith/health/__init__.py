@@ -49,6 +49,7 @@ class Verdict:
     since: int
     evidence: tuple[str, ...] = ()
     afresh: bool = False  # no earlier state is worth going back to
+    clear: int | None = None  # the last reading that did not show it; None: just before `since`
 
     @property
     def meaning(self) -> str:
@@ -84,6 +85,7 @@ class _Streak:
 
     count: int = 0
     since: int = 0
+    clear: int = 0  # the step of the last reading in which it did not hold
     evidence: tuple[str, ...] = ()
 
 
@@ -112,26 +114,33 @@ class Health:
             self.verdict = self._judge(step)
         return self.verdict
 
+    @property
+    def sound(self) -> bool:
+        """Whether this is a state to go back to: a game that got somewhere and has not failed."""
+        return self.verdict.severity < Severity.FAILED and self._without_fault() == HEALTHY
+
     def _start(self, step: int, trends: Trends) -> None:
         self.trends, self.readings = trends, 0
         self.figures: dict[str, float] = {}  # the newest of each
-        self.streaks = [_Streak() for _ in self.rules]
+        self.streaks = [_Streak(clear=step) for _ in self.rules]
         self.verdict = Verdict(WARMING_UP, Severity.FINE, step, step)
 
     def _judge(self, step: int) -> Verdict:
         for rule, streak in zip(self.rules, self.streaks, strict=True):
             if streak.count >= rule.lasting:
                 since = min(streak.since, self._since(rule.condition, step))
+                clear = min(streak.clear, since - 1)
                 known = streak.evidence
-                return Verdict(rule.condition, rule.severity, step, since, known, rule.afresh)
+                return Verdict(
+                    rule.condition, rule.severity, step, since, known, rule.afresh, clear
+                )
         condition = self._without_fault()
         return Verdict(condition, Severity.FINE, step, self._since(condition, step))
 
     def _without_fault(self) -> str:
         if self.rules is LOG_RULES:
             return NO_FAULT
-        most = self.trends.most_spread  # none in the records of older runs
-        varied = most is None or most >= VARIED
+        varied = (self.trends.most_spread or 0.0) >= VARIED
         return HEALTHY if varied and self.readings >= FEWEST else WARMING_UP
 
     def _since(self, condition: str, step: int) -> int:
@@ -188,7 +197,7 @@ def _count(rule: Rule, streak: _Streak, figures: Mapping[str, float], step: int)
     if not rule.applies(figures):
         return  # a record between two probes: what the last of them showed still stands
     if not rule.holds(figures):
-        streak.count = 0
+        streak.count, streak.clear = 0, step
         return
     streak.since = streak.since if streak.count else step
     streak.count += 1

@@ -77,10 +77,18 @@ def rule(
 REAL_FAKE = "the discriminator tells {:.0%} of pairs of a real and a generated example apart"
 VARIES = "what is generated varies {:.0%} as much as the real examples"
 NO_MORE = "and does not get more"
+EARLY = 3000  # steps: hours of good training are not thrown away for what comes later
 GAP = "its logits of real and generated ones are {:.1f} apart"
 ONE_PICTURE = (
     below("spread", 0.04, "what is generated varies {:.0%} as much as the real: all is one"),
     below("most_spread", 0.2, "and never more than {:.0%}"),
+)
+PALE = (
+    above("gap", 0.9, GAP),
+    above("told", 0.88, REAL_FAKE),
+    below("spread", 0.86, VARIES),
+    below("gain", 1.03, NO_MORE),
+    below("most_spread", 0.97, "with {:.0%} at most so far"),
 )
 NOISE = (
     above("told", 0.97, REAL_FAKE),
@@ -133,12 +141,12 @@ RULES: tuple[Rule, ...] = (
     rule(
         "weights lost",
         FAILED,
-        below("kept_d", 0.4, "a layer of the discriminator kept {:.0%} of its length"),
+        below("kept_d", 0.5, "a layer of the discriminator kept {:.0%} of its length"),
     ),
     rule(
         "weights lost",
         FAILED,
-        below("kept_g", 0.4, "a layer of the generator kept {:.0%} of its length"),
+        below("kept_g", 0.5, "a layer of the generator kept {:.0%} of its length"),
     ),
     rule("generator stuck", FAILED, below("pace_g", 1e-9, "its weights did not move")),
     rule(
@@ -191,34 +199,19 @@ RULES: tuple[Rule, ...] = (
         below("spread", 0.4, VARIES),
         lasting=3,
     ),
-    # Noise: it varies more than what is real. If so from the start there is nothing to go back to.
-    rule(
-        "discriminator overpowering",
-        FAILED,
-        Sign("steps", 500, 3000, "after {:,.0f} steps"),
-        *NOISE,
-        lasting=2,
-        afresh=True,
-    ),
-    rule(
-        "discriminator overpowering",
-        FAILED,
-        above("steps", 3000, "after {:,.0f} steps"),
-        *NOISE,
-        lasting=2,
-    ),
-    # Lost slowly: grey pictures for black and white ones, and no better for being trained longer.
-    rule(
-        "discriminator overpowering",
-        FAILED,
-        above("steps", 500, "after {:,.0f} steps"),
-        above("gap", 0.9, GAP),
-        above("told", 0.88, REAL_FAKE),
-        below("spread", 0.86, VARIES),
-        below("gain", 1.03, NO_MORE),
-        below("most_spread", 0.97, "with {:.0%} at most so far"),
-        lasting=3,
-        afresh=True,
+    # Lost slowly: grey pictures for black and white ones, and no better for being trained longer; or
+    # noise, which varies more than what is real. If so from the start there is nothing to go back to.
+    *(
+        rule(
+            "discriminator overpowering",
+            FAILED,
+            Sign("steps", first, last, "after {:,.0f} steps"),
+            *signs,
+            lasting=lasting,
+            afresh=afresh,
+        )
+        for signs, lasting in ((PALE, 3), (NOISE, 2))
+        for first, last, afresh in ((500, EARLY, True), (EARLY, math.inf, False))
     ),
     rule(
         "generator stuck",
