@@ -232,7 +232,7 @@ def test_a_failure_when_time_is_up_is_not_repaired_into_nothing(
                 self.session.limit.seconds = 1e-9  # the next step is the last
 
     made = session(digits, tmp_path / "run", Late(30), images=None, minutes=60.0)
-    with pytest.raises(GansmithError, match=r"not a number.*best checkpoint.*model") as e:
+    with pytest.raises(GansmithError, match=r"not a number.*no time.*best checkpoint.*model") as e:
         made.train()
     assert "regardless" not in str(e.value)  # nothing goes on with NaN
     assert load(tmp_path / "run" / "model").step <= 30

@@ -124,10 +124,12 @@ class Keeper:
         )
         return Players.average_of(best.tensors), best.step, score
 
-    def give_up(self, verdict: Verdict) -> GansmithError:
+    def give_up(self, verdict: Verdict, too_late: bool = False) -> GansmithError:
         """Write the best generator there is to the run's model/; the error says why it stops."""
         many = len(self.repairs.done)
         tried = f"; {many} repair{'s' * (many != 1)} did not last" if many else ""
+        if too_late:
+            tried += "; no time was left to repair it (--minutes)"
         where = "none was saved yet"
         nan = verdict.condition == NAN  # which no run can go on with
         regardless = "" if nan else " To go on regardless: --resume --on-failure warn"

@@ -223,11 +223,11 @@ class Session:
 
     def _heed(self, verdict: Verdict) -> None:
         """Repair a failed run, stop it, or let it go on: as the person chose."""
-        chosen, out_of_time = self.config.on_failure, self.limit.steps is None and self.finished
+        chosen, too_late = self.config.on_failure, self.limit.steps is None and self.finished
         if chosen == "warn" and verdict.condition != NAN:
             return
-        if chosen != "repair" or out_of_time or not self.keeper.treat(verdict, self.moment):
-            raise self.keeper.give_up(verdict)
+        if chosen != "repair" or too_late or not self.keeper.treat(verdict, self.moment):
+            raise self.keeper.give_up(verdict, too_late)
         self.keeper.settle()
         self.share = self.limit.share(self.learnt, self.seconds)
 
