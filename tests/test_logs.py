@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tensorboardX import SummaryWriter
+from tensorboardX.proto.event_pb2 import Event
 
 from gansmith.errors import GansmithError
-from gansmith.logs import MOST, read_log
+from gansmith.logs import MOST, _scalar, read_log
 
 # As printed by PyTorch's DCGAN example, and as in the book and two well-read repositories.
 PYTORCH = "[{e}/5][{i}/1583]\tLoss_D: {d:.4f}\tLoss_G: {g:.4f}\tD(x): 0.5343\tD(G(z)): 0.57 / 0.013"
@@ -84,6 +85,46 @@ def test_event_files(tmp_path: Path) -> None:
     event = next((tmp_path / "runs").iterdir())
     event.write_bytes(event.read_bytes()[:-7])  # as of a trainer that was killed
     assert read_log([event])[:4] == found[:4]
+
+
+def events(path: Path, *events: Event) -> Path:
+    """An event file as TensorFlow frames it; its checksums are not looked at."""
+    contents = [event.SerializeToString() for event in events]
+    path.write_bytes(
+        b"".join(len(c).to_bytes(8, "little") + bytes(4) + c + bytes(4) for c in contents)
+    )
+    return path
+
+
+@pytest.mark.parametrize(("number", "dtype"), [(1, "<f4"), (2, "<f8"), (9, "<i8"), (19, "<f2")])
+@pytest.mark.parametrize("packed", [True, False])
+def test_event_files_of_keras(tmp_path: Path, number: int, dtype: str, packed: bool) -> None:
+    told = [Event(step=step) for step in range(1, 4)]
+    for event in told:
+        for tag, loss in (("d_loss", event.step), ("g_loss", 2 * event.step)):
+            value = event.summary.value.add(tag=tag)
+            value.tensor.dtype = number
+            if packed or number == 19:
+                value.tensor.tensor_content = np.array(loss, dtype).tobytes()
+            else:
+                kind = {1: "float_val", 2: "double_val", 9: "int64_val"}[number]
+                getattr(value.tensor, kind).append(loss)
+    found = read_log([events(tmp_path / "events.out.tfevents.1", *told)])
+    assert found == [{"step": n, "loss_d": float(n), "loss_g": 2.0 * n} for n in (1, 2, 3)]
+
+
+def test_what_is_no_number_in_event_files_is_left_out(tmp_path: Path) -> None:
+    board = SummaryWriter(str(tmp_path))
+    board.add_scalar("loss_d", 0.5, 1)
+    board.add_scalar("loss_g", 1.5, 1)
+    board.add_histogram("generator", np.arange(9), 2)
+    board.add_image("D", np.zeros((3, 8, 8), np.uint8), 2)
+    board.add_text("discriminator", "words", 2)
+    board.close()
+    assert read_log([tmp_path]) == [{"step": 1, "loss_d": 0.5, "loss_g": 1.5}]
+    many = Event(step=1).summary.value.add(tag="D")
+    many.tensor.dtype, many.tensor.tensor_content = 1, bytes(12)
+    assert _scalar(many) is None
 
 
 def test_arrays_in_either_order_and_as_columns(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ not about single steps.
 from __future__ import annotations
 
 import csv
-import math
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +39,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "right_real": ("accreal", "realacc", "realaccuracy", "accuracyreal", "drealacc", "a1"),
     "right_fake": ("accfake", "fakeacc", "fakeaccuracy", "accuracyfake", "dfakeacc", "a2"),
 }
+DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}  # TensorFlow's numbers of them
 STEPS = ("step", "steps", "iteration", "iter", "iterations", "globalstep")
 NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf(?:inity)?)"
 # ``Loss_D: 0.31``, ``d=0.31``, ``[D loss: 0.31]``, ``D(G(z)): 0.2 / 0.1``, ``'g_loss': 0.31``
@@ -142,7 +142,10 @@ def _of_events(files: list[Path], names: dict[str, str], where: Path) -> Log:
             except DecodeError as error:
                 raise GansmithError(f"{file}: not TensorBoard's event file ({error})") from None
             for value in event.summary.value:
-                found = _named([(value.tag, str(_scalar(value)))], names, event.step)
+                scalar = _scalar(value)
+                if scalar is None:
+                    continue
+                found = _named([(value.tag, str(scalar))], names, event.step)
                 if len(found) > 1:
                     steps.setdefault(event.step, {}).update(found)
     if not files:
@@ -150,11 +153,17 @@ def _of_events(files: list[Path], names: dict[str, str], where: Path) -> Log:
     return [steps[step] for step in sorted(steps)]
 
 
-def _scalar(value: Any) -> float:
+def _scalar(value: Any) -> float | None:
+    """The number that a summary's value holds; None for histograms, pictures and texts."""
     if value.HasField("simple_value"):
         return float(value.simple_value)
-    numbers = value.tensor.float_val
-    return float(numbers[0]) if len(numbers) == 1 else math.nan
+    tensor = value.tensor
+    if tensor.tensor_content and tensor.dtype in DTYPES:
+        dtype = np.dtype(DTYPES[tensor.dtype])
+        one = len(tensor.tensor_content) == dtype.itemsize
+        return float(np.frombuffer(tensor.tensor_content, dtype)[0]) if one else None
+    numbers = [*tensor.float_val, *tensor.double_val, *tensor.int_val, *tensor.int64_val]
+    return float(numbers[0]) if len(numbers) == 1 else None
 
 
 def _framed(file: Path) -> Iterator[bytes]:
