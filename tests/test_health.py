@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -269,8 +270,44 @@ def test_a_log_of_a_beginning_is_not_called_a_failure() -> None:
 def test_losses_that_stand_still_and_that_swing() -> None:
     still = [{"step": i, "loss_d": 0.7, "loss_g": 0.7} for i in range(60)]
     assert judge(still, LOG_RULES).condition == "generator stuck"
-    swing = [{"step": i, "loss_d": 1 + 0.9 * math.sin(i), "loss_g": 1.0} for i in range(80)]
-    assert judge(swing, LOG_RULES).condition == "oscillating"
+    swing = [{"step": i, "loss_d": 0.1 + 3 * (i // 5 % 3 == 0), "loss_g": 1.0} for i in range(80)]
+    found = judge(swing, LOG_RULES)
+    assert (found.condition, found.severity) == ("oscillating", Severity.WARNING)
+    single_batches = [r | {"loss_d": 1 + 0.9 * math.sin(r["step"])} for r in swing]  # by 64 %
+    assert judge(single_batches, LOG_RULES).condition == NO_FAULT
+
+
+@pytest.mark.parametrize(
+    ("loss_d", "loss_g"),
+    [
+        (lambda wave: -7 - 5 * wave, lambda wave: 8 + 2 * wave),  # Wasserstein's
+        (lambda wave: -2 + 0.5 * wave, lambda wave: -3 + wave),
+        (lambda wave: -1 + 0.1 * wave, lambda wave: 0.5 + 3 * wave),
+        (lambda wave: 2.02 + 0.03 * wave, lambda wave: 0.05 + 0.04 * wave),  # hinge, at its rest
+        (lambda wave: 2.2 + 0.1 * wave, lambda wave: 0.05 + 0.2 * wave),
+    ],
+)
+def test_other_losses_that_go_well_are_no_fault(
+    loss_d: Callable[[float], float], loss_g: Callable[[float], float]
+) -> None:
+    waves = [math.sin(i) for i in range(400)]
+    told = [(loss_d(wave), loss_g(wave)) for wave in waves]
+    lowest = min(min(both) for both in told)
+    log = [
+        {"step": n, "loss_d": d, "loss_g": g} | ({"lowest": lowest} if lowest < 0 else {})
+        for n, (d, g) in enumerate(told, 1)
+    ]
+    assert {v.condition for v in timeline(log, LOG_RULES)} == {NO_FAULT}
+    assert ("oscillating" in unknown(log, LOG_RULES)) == (lowest < 0)
+
+
+def test_of_a_game_with_negative_losses_size_and_stillness_are_judged() -> None:
+    well: dict[str, float] = {"loss_d": -3.0, "loss_g": 2.0, "lowest": -3.1}
+    assert judge(log(**well), LOG_RULES).condition == NO_FAULT
+    assert judge(log(**well | {"loss_d": -900.0}), LOG_RULES).condition == "exploding"
+    still = [{"step": i, **well} for i in range(60)]
+    assert judge(still, LOG_RULES).condition == "generator stuck"
+    assert judge([*log(**well), {"step": 401, "loss_d": math.nan}], LOG_RULES).condition == NAN
 
 
 def test_a_run_whose_losses_swing_is_told_so_but_not_for_a_loss_about_zero() -> None:

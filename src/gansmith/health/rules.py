@@ -297,28 +297,30 @@ RULES: tuple[Rule, ...] = (
     rule("getting worse", WARNING, above("score_rise", 2.0, "{:.1f} times the best"), lasting=2),
 )
 
-# For logs that hold nothing but losses (and perhaps means of D), of any common scale.
+# For logs that hold nothing but losses (and perhaps means of D), of any common scale. `cost` is a
+# loss of a game in which none is ever negative. The log of PyTorch's tutorial, which went well, swings
+# by 73 %: single batches do more than the means in our own records.
 LOG_RULES: tuple[Rule, ...] = (
     rule(
         "discriminator overpowering",
         FAILED,
         above("steps", 300, "after {:,.0f} steps"),  # at first even good games look like this
-        below("loss_d", 0.05, "the discriminator's loss is {:.2g}"),
-        above("loss_g", 4.0, "the generator's {:.3g}"),
+        below("cost_d", 0.05, "the discriminator's loss is {:.2g}"),
+        above("cost_g", 4.0, "the generator's {:.3g}"),
         lasting=15,
     ),
     rule(
         "data problem",
         FAILED,
-        below("loss_d", 0.05, "the discriminator's loss is {:.2g}"),
-        below("loss_g", 0.05, "and the generator's {:.2g}: rivals can't both win. Labels swapped?"),
+        below("cost_d", 0.05, "the discriminator's loss is {:.2g}"),
+        below("cost_g", 0.05, "and the generator's {:.2g}: rivals can't both win. Labels swapped?"),
         lasting=15,
     ),
     rule(
-        "generator overpowering",
+        "generator overpowering",  # a hinge game at its rest has 2 and 0
         FAILED,
-        above("loss_d", 2.0, "the discriminator's loss is {:.3g}"),
-        below("loss_g", 0.2, "the generator's {:.2g}"),
+        above("cost_d", 2.5, "the discriminator's loss is {:.3g}"),
+        below("cost_g", 0.1, "the generator's {:.2g}"),
         lasting=15,
     ),
     rule(
@@ -336,14 +338,14 @@ LOG_RULES: tuple[Rule, ...] = (
     rule(
         "discriminator overpowering",
         WARNING,
-        below("loss_d", 0.15, "the discriminator's loss is {:.2g}"),
-        above("loss_g", 3.0, "the generator's {:.3g}"),
+        below("cost_d", 0.15, "the discriminator's loss is {:.2g}"),
+        above("cost_g", 3.0, "the generator's {:.3g}"),
         lasting=15,
     ),
     rule(
         "oscillating",
         WARNING,
-        above("swing", 0.5, "the losses swing by {:.0%} of their mean"),
+        above("swing", 0.8, "the losses swing by {:.0%} of their mean"),
         lasting=5,
     ),
     rule(

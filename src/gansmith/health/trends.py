@@ -40,7 +40,7 @@ class Trends:
             self.best_score = min(self.best_score, figures["score"])
             found["score_rise"] = figures["score"] / max(1e-12, self.best_score)
         if "loss_d" in figures and "loss_g" in figures:
-            found |= self._of_losses(figures["loss_d"], figures["loss_g"])
+            found |= self._of_losses(figures["loss_d"], figures["loss_g"], figures.get("lowest", 0))
         return found
 
     def _of_variety(self, spread: float) -> dict[str, float]:
@@ -68,16 +68,22 @@ class Trends:
             return {}
         return {f"{name}_change": value / max(1e-12, statistics.median(usual))}
 
-    def _of_losses(self, loss_d: float, loss_g: float) -> dict[str, float]:
+    def _of_losses(self, loss_d: float, loss_g: float, lowest: float) -> dict[str, float]:
+        """`lowest` of a whole log: where any is negative (Wasserstein's, hinge), no level and no
+        swing about it says anything, and there are no costs."""
         self.losses.append((loss_d, loss_g))
         found = {"loss_size": max(abs(loss_d), abs(loss_g))}
+        costs = min(loss_d, loss_g, lowest) >= 0
+        if costs:
+            found |= {"cost_d": loss_d, "cost_g": loss_g}
         if len(self.losses) == WINDOW:
             each = list(zip(*self.losses, strict=True))
             found["motion"] = max(max(x) - min(x) for x in each)
             swings = [
                 statistics.pstdev(x) / max(1e-12, statistics.fmean(map(abs, x))) for x in each
             ]
-            found["swing"] = max(swings)
+            if costs:
+                found["swing"] = max(swings)
             # A loss that may cross zero (Wasserstein's) has no level of its own to swing about.
             found["swing_d"] = swings[0] if min(each[0]) > 0 else 0.0
         return found
