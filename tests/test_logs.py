@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,12 @@ PRINTED = {
     "book": ">{e}, {i}/390, d={d:.3f}, g={g:.3f}",
     "batches": "[Epoch {e}/200] [Batch {i}/938] [D loss: {d:f}] [G loss: {g:f}]",
     "keras": "{i}/938 [====>.] - ETA: 2s - d_loss: {d:.4f} - g_loss: {g:.4f}",
+    "numbered": "Epoch {e} D_loss: {d:.4f} G_loss: {g:.4f}",
+    "logged": "12:30:45,123 INFO root Loss_D: {d:.4f} Loss_G: {g:.4f}",
+    "timed": "time: 3.2s loss_d: {d:.4f} loss_g: {g:.4f}",
+    "means": "(avg D loss = {d:f}) (avg G loss = {g:f})",
+    "lines": "Discriminator Loss: {d:.4f}\n  took: 3\nGenerator Loss: {g:.4f}",
+    "parts": "real D loss: 3.0, best G loss: 0.1, D loss: {d:.4f}, G loss: {g:.4f}",
     "dict": "{{'epoch': {e}, 'loss_d': {d:.6f}, 'loss_g': {g:.6f}}}",
 }
 
@@ -39,6 +47,80 @@ def test_printed_lines_of_many_kinds(tmp_path: Path, form: str) -> None:
     assert [r["step"] for r in found] == list(range(1, 31))
     if form == "pytorch":
         assert (found[0]["d_real"], found[0]["d_fake"]) == (0.5343, 0.57)
+
+
+def test_thousands_in_printed_lines(tmp_path: Path) -> None:
+    path = tmp_path / "train.log"
+    path.write_text("Loss_D: 1,234.5 Loss_G: -2,345,678\n")
+    assert read_log([path])[0] == {
+        **{"step": 1, "loss_d": 1234.5, "loss_g": -2345678.0},
+        "lowest": -2345678.0,
+    }
+
+
+ONE_LOSS: dict[str, tuple[bytes, str]] = {
+    "one.csv": (b"step,d_loss\n1,0.1\n2,0.1", "none of the generator among 'step', 'd_loss'"),
+    "chance.log": (b"\x01\xffD=7\x00", "none of the generator"),
+    "empty.csv": (b"d_loss,g_loss\n,0.1\n,0.2", "none of the discriminator"),
+    "apart.csv": (b"d_loss,g_loss,D(x)\n,0.1,1\n,,1\n,,1\n0.2,,", "side by side"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_LOSS)
+def test_one_loss_alone_is_refused_in_words(tmp_path: Path, name: str) -> None:
+    content, words = ONE_LOSS[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(GansmithError, match=re.escape(words)):
+        read_log([tmp_path / name])
+
+
+def test_given_names_must_occur_and_differ(tmp_path: Path) -> None:
+    path = tmp_path / "losses.csv"
+    path.write_text("d_loss,g_loss\n0.5,1.5\n")
+    with pytest.raises(GansmithError, match=r"'Dloss', found 'd_loss', 'g_loss'; correct --d-loss"):
+        read_log([path], {"loss_d": "Dloss"})
+    with pytest.raises(GansmithError, match="two names"):
+        read_log([path], {"loss_d": "d_loss", "loss_g": "d_loss"})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["train.csv", "train.log"])
+def test_marks_of_an_encoding_are_no_part_of_names(
+    tmp_path: Path, encoding: str, name: str
+) -> None:
+    path = tmp_path / name
+    text = "red,blue\n0.5,1.5\n" if name == "train.csv" else "red: 0.5, blue: 1.5\n"
+    path.write_text(text, encoding=encoding)
+    found = read_log([path], {"loss_d": "red", "loss_g": "blue"})
+    assert found == [{"step": 1, "loss_d": 0.5, "loss_g": 1.5}]
+
+
+def test_the_lowest_of_losses_that_may_be_negative_outlives_the_means(tmp_path: Path) -> None:
+    losses = np.array([[1.0, 2.0]] * 1000)
+    np.save(tmp_path / "cost.npy", losses)
+    losses[7, 1] = -0.5
+    np.save(tmp_path / "signed.npy", losses)
+    assert not any("lowest" in record for record in read_log([tmp_path / "cost.npy"]))
+    assert {record["lowest"] for record in read_log([tmp_path / "signed.npy"])} == {-0.5}
+
+
+HARD_LINES = [
+    "a" * 500 + " " * 500,
+    "a b" * 100 + " " * 700,
+    "a b" * 100 + " " * 600 + "x",
+    ":" * 1000,
+    "a:" + " " * 990 + "x",
+    "(" * 500 + "'" * 500,
+]
+
+
+@pytest.mark.parametrize("line", HARD_LINES, ids=range(len(HARD_LINES)))
+def test_no_line_takes_long(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "hard.log"
+    path.write_text(f"{line}\n" * 100 + "loss_d: 1, loss_g: 2\n")
+    begin = time.process_time()
+    assert len(read_log([path])) == 1
+    assert time.process_time() - begin < 1
 
 
 def test_losses_in_parts_and_accuracies_in_percent(tmp_path: Path) -> None:
@@ -134,6 +216,9 @@ def test_arrays_in_either_order_and_as_columns(tmp_path: Path) -> None:
     expected = read_log([d, g])
     assert [r["loss_d"] for r in expected] == [0.5, 0.6]
     assert read_log([g, d]) == expected
+    for name in ("D_losses", "G_losses"):
+        np.save(tmp_path / name, np.load(d if name == "D_losses" else g))
+    assert read_log([tmp_path / "G_losses.npy", tmp_path / "D_losses.npy"]) == expected
     both = tmp_path / "both.npy"
     np.save(both, np.array([[0.5, 1.5], [0.6, 1.6], [0.7, 1.7]]))
     assert [r["loss_g"] for r in read_log([both])] == [1.5, 1.6, 1.7]

@@ -8,9 +8,12 @@ not about single steps.
 from __future__ import annotations
 
 import csv
+import math
 import re
 import struct
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,18 +22,20 @@ import numpy as np
 
 from gansmith.errors import GansmithError
 
+OPTIONS = {"loss_d": "--d-loss", "loss_g": "--g-loss"}
+PLAYERS = {"loss_d": "discriminator", "loss_g": "generator"}
 MOST = 300  # records of a log
 LONGEST = 2**26  # bytes of an event: a broken length would ask for more
 
-# How the figures are called elsewhere: letters and digits only, in lower case.
+# How the figures are called elsewhere: letters and digits only, in lower case, "losses" as "loss".
 ALIASES: dict[str, tuple[str, ...]] = {
     "loss_d": (
         *("lossd", "dloss", "errd", "d", "disc", "discloss", "lossdisc", "discriminatorloss"),
-        *("lossdiscriminator", "discriminator", "criticloss", "losscritic", "lossesd", "netd"),
+        *("lossdiscriminator", "discriminator", "criticloss", "losscritic", "netd"),
     ),
     "loss_g": (
         *("lossg", "gloss", "errg", "g", "gen", "genloss", "lossgen", "generatorloss", "ganloss"),
-        *("lossgenerator", "generator", "lossesg", "netg"),
+        *("lossgenerator", "generator", "netg"),
     ),
     "loss_d_real": ("lossdreal", "dlossreal", "drealloss", "errdreal", "dr", "d1", "discreal"),
     "loss_d_fake": ("lossdfake", "dlossfake", "dfakeloss", "errdfake", "df", "d2", "discfake"),
@@ -40,12 +45,68 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "right_fake": ("accfake", "fakeacc", "fakeaccuracy", "accuracyfake", "dfakeacc", "a2"),
 }
 DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}  # TensorFlow's numbers of them
+PARTS = {"loss_d_real", "loss_d_fake", "right_real", "right_fake"}
 STEPS = ("step", "steps", "iteration", "iter", "iterations", "globalstep")
-NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf(?:inity)?)"
+# Of a name of several words the last may be the one that counts (``INFO train Loss_D``), unless
+# those before make something else of it.
+OTHERWISE = {"real", "fake", "best", "min", "max", "val", "test", "last"}
+NUMBER = (
+    r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+"
+    r"|(?i:nan|inf(?:inity)?))"
+)
 # ``Loss_D: 0.31``, ``d=0.31``, ``[D loss: 0.31]``, ``D(G(z)): 0.2 / 0.1``, ``'g_loss': 0.31``
-PAIR = re.compile(rf"([A-Za-z][\w /()]*?)['\"\s]*[:=]\s*({NUMBER})(?![\w.])", re.IGNORECASE)
+VALUE = re.compile(rf"[:=]\s*({NUMBER})(?![\w.])")
+NO_NAME = re.compile(r"[^\w /().-]")  # what can't be part of a printed name
+LONGEST_NAME, LONGEST_LINE = 80, 1000
 
 Log = list[dict[str, float]]
+
+
+class Names:
+    """What the names in a log stand for. `given` are those that were told for certain figures."""
+
+    def __init__(self, given: Mapping[str, str]):
+        self.given = given
+        self.seen: dict[str, str | None] = {}
+
+    def figure(self, name: str) -> str | None:
+        """``loss_d``, ``step``, …; None of a name that says nothing here."""
+        if name not in self.seen:
+            self.seen[name] = self._told(name) or self._guess(name)
+        return self.seen[name]
+
+    def listed(self) -> str:
+        """The names that were met, for a person."""
+        names = [repr(name.strip()[:40]) for name in self.seen if name.strip()]
+        more = f" and {len(names) - 8:,} more" if len(names) > 8 else ""
+        return f"{', '.join(names[:8]) or 'none'}{more}"
+
+    def _told(self, name: str) -> str | None:
+        name = name.strip()
+        for figure, given in self.given.items():
+            if name == given or name.endswith(f" {given}"):
+                return figure
+        return None
+
+    def _guess(self, name: str) -> str | None:
+        for part in (name, name.rpartition("/")[2]):  # TensorBoard's tags have paths
+            if figure := self._alias(part):
+                return figure
+        words = name.split()
+        for count in (3, 2, 1):
+            before, last = words[:-count], "".join(words[-count:]).lower()
+            if before and ("loss" in last or "err" in last):
+                other = OTHERWISE & {word.lower() for word in before}
+                if figure := self._alias(last):
+                    return None if other else figure
+        return None
+
+    def _alias(self, name: str) -> str | None:
+        plain = re.sub(r"[^a-z0-9]", "", name.lower()).replace("losses", "loss")
+        if plain in STEPS:
+            return "step"
+        found = (figure for figure, aliases in ALIASES.items() if plain in aliases)
+        return next((figure for figure in found if figure not in self.given), None)
 
 
 def read_log(paths: list[Path], names: Mapping[str, str] | None = None) -> Log:
@@ -56,29 +117,71 @@ def read_log(paths: list[Path], names: Mapping[str, str] | None = None) -> Log:
             files, or two arrays: the discriminator's losses and the generator's.
         names: what ``loss_d`` and ``loss_g`` are called in it, where that can't be guessed.
 
-    Raises GansmithError where there is nothing of that kind.
+    Where a loss is negative anywhere, ``lowest`` of every record is the lowest of the log. Raises
+    GansmithError where there is nothing of that kind, or one player's losses alone.
     """
+    look = Names(dict(names or {}))
+    if len(set(look.given.values())) < len(look.given):
+        raise GansmithError(f"expected two names of losses, found {[*look.given.values()]}")
     for path in paths:
         if not path.exists():
             raise GansmithError(f"{path}: no such file or folder")
     try:
-        rows = _rows(paths, dict(names or {}))
+        rows = _met([_whole(row) for row in _rows(paths, look)])
     except OSError as error:
         raise GansmithError(f"{error.filename or paths[0]}: {error.strerror or error}") from None
-    records = thin(_in_order([_whole(row) for row in rows]))
-    if not any("loss_d" in r or "loss_g" in r or "d_real" in r for r in records):
+    _check(rows, look, ", ".join(map(str, paths)))
+    return _with_lowest(thin(_in_order(rows)), rows)
+
+
+def _check(rows: Log, look: Names, what: str) -> None:
+    """Raises GansmithError unless both players' losses are there, under the names that were given."""
+    for figure, given in look.given.items():
+        if figure not in look.seen.values():
+            raise GansmithError(
+                f"{what}: expected the name {given!r}, found {look.listed()}; correct "
+                f"{OPTIONS[figure]}"
+            )
+    found = [figure for figure in OPTIONS if any(figure in row for row in rows)]
+    if not found:
         raise GansmithError(
-            f"{', '.join(map(str, paths))}: found no losses of a discriminator and a generator; "
-            "expected columns, tags or printed names such as loss_d and loss_g "
-            "(name them with --d-loss and --g-loss)"
+            f"{what}: found no losses of a discriminator and a generator; "
+            "expected columns, tags or printed names such as loss_d and loss_g, found "
+            f"{look.listed()} (name them with --d-loss and --g-loss)"
         )
-    return records
+    for figure, player in PLAYERS.items():
+        if figure not in found:
+            raise GansmithError(
+                f"{what}: expected losses of both players, found none of the {player} among "
+                f"{look.listed()}; name them with {OPTIONS[figure]}"
+            )
+    if not any(OPTIONS.keys() <= row.keys() for row in rows):
+        raise GansmithError(f"{what}: expected both losses side by side, found them far apart")
+
+
+def _met(rows: Log) -> Log:
+    """Rows with both losses. Where none has, because they are told by turns, neighbours are one."""
+    if any(OPTIONS.keys() <= row.keys() for row in rows):
+        return rows
+    met: Log = []
+    for row in rows:
+        if met and not met[-1].keys() & row.keys() - {"step"}:
+            met[-1] |= row
+        else:
+            met.append(dict(row))
+    return met
+
+
+def _with_lowest(records: Log, rows: Log) -> Log:
+    losses = (row[figure] for row in rows for figure in OPTIONS if figure in row)
+    lowest = min((loss for loss in losses if math.isfinite(loss)), default=0.0)
+    return [{**record, "lowest": lowest} for record in records] if lowest < 0 else records
 
 
 def _in_order(rows: Log) -> Log:
     """Steps as they are told, if they rise; else the rows are numbered."""
-    steps = [row["step"] for row in rows]
-    if all(a < b for a, b in pairwise(steps)):
+    steps = [row.get("step", -math.inf) for row in rows]
+    if all(a < b for a, b in pairwise(steps)) and "step" in rows[0]:
         return rows
     return [{**row, "step": number} for number, row in enumerate(rows, 1)]
 
@@ -91,46 +194,70 @@ def thin(rows: Log) -> Log:
     return [_mean([rows[i] for i in stretch]) for stretch in stretches]
 
 
-def _rows(paths: list[Path], names: dict[str, str]) -> Log:
+def _rows(paths: list[Path], look: Names) -> Log:
     if len(paths) == 2:
         return _of_arrays(paths)
     if len(paths) > 2:
         raise GansmithError(f"expected one log or two arrays of losses, found {len(paths)} paths")
     path = paths[0]
     if path.is_dir():
-        return _of_events(sorted(path.rglob("events.out.tfevents.*")), names, path)
+        return _of_events(sorted(path.rglob("events.out.tfevents.*")), look, path)
     if "tfevents" in path.name:
-        return _of_events([path], names, path)
+        return _of_events([path], look, path)
     if path.suffix == ".npy":
         return _of_array(path)
-    text = path.read_bytes().decode("utf-8", "replace")
-    if path.suffix in (".csv", ".tsv"):
-        return list(_of_csv(text, names))
-    return list(_of_lines(text, names))
+    of_text = _of_csv if path.suffix in (".csv", ".tsv") else _of_lines
+    return list(of_text(path, look))
 
 
-def _of_csv(text: str, names: dict[str, str]) -> Iterator[dict[str, float]]:
-    lines = [line for line in text.splitlines() if line.strip()]
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    wide = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))  # as PowerShell's ``>`` writes
+    return content.decode("utf-16" if wide else "utf-8-sig", "replace")
+
+
+def _of_csv(path: Path, look: Names) -> Iterator[dict[str, float]]:
+    lines = [line for line in _text(path).splitlines() if line.strip()]
     if not lines:
         return
-    delimiter = max("\t;,", key=lines[0].count)
+    rows = csv.reader(lines, delimiter=max("\t;,", key=lines[0].count))
     try:
-        for number, row in enumerate(csv.DictReader(lines, delimiter=delimiter), 1):
-            found = {str(key): value for key, value in row.items() if isinstance(value, str)}
-            yield _named(found.items(), names, number)
+        figures = [look.figure(name) for name in next(rows)]
+        for row in rows:
+            yield _named(zip(figures, row, strict=False))
     except csv.Error as error:
-        raise GansmithError(f"expected a CSV file, found something else ({error})") from None
+        raise GansmithError(
+            f"{path}: expected a CSV file, found something else ({error})"
+        ) from None
 
 
-def _of_lines(text: str, names: dict[str, str]) -> Iterator[dict[str, float]]:
-    for line in text.splitlines():
-        pairs = [(name.strip(), value) for name, value in PAIR.findall(line[:1000])]
-        found = _named(pairs, names, 0)
-        if len(found) > 1:
+def _of_lines(path: Path, look: Names) -> Iterator[dict[str, float]]:
+    for line in _text(path).splitlines():
+        found = _named(_pairs(line[:LONGEST_LINE], look))
+        if found.keys() - {"step"}:
             yield found
 
 
-def _of_events(files: list[Path], names: dict[str, str], where: Path) -> Log:
+def _pairs(line: str, look: Names) -> Iterator[tuple[str | None, str]]:
+    """Each number that is told in a line, with the figure that it is."""
+    end = 0
+    for match in VALUE.finditer(line):
+        start = match.start()
+        name = _name_in(line[max(end, start - LONGEST_NAME) : start])
+        end = match.end()
+        if name:
+            yield look.figure(name), match[1].replace(",", "")
+
+
+@lru_cache(maxsize=4096)
+def _name_in(text: str) -> str:
+    """The name with which `text` ends: ``[3/5] Epoch 3 D_loss`` → ``D_loss``."""
+    words = [word.lstrip("(/.-)") for word in NO_NAME.split(text.rstrip(" \t'\""))[-1].split()]
+    numbers = [i for i, word in enumerate(words) if word[:1].isdigit()]
+    return " ".join(filter(None, words[numbers[-1] + 1 :] if numbers else words))
+
+
+def _of_events(files: list[Path], look: Names, where: Path) -> Log:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorboardX.proto.event_pb2 import Event
 
@@ -145,9 +272,9 @@ def _of_events(files: list[Path], names: dict[str, str], where: Path) -> Log:
                 scalar = _scalar(value)
                 if scalar is None:
                     continue
-                found = _named([(value.tag, str(scalar))], names, event.step)
-                if len(found) > 1:
-                    steps.setdefault(event.step, {}).update(found)
+                figure = look.figure(value.tag)
+                if figure not in (None, "step"):
+                    steps.setdefault(event.step, {"step": event.step})[figure] = scalar
     if not files:
         raise GansmithError(f"{where}: expected a run of gansmith, or TensorBoard's event files")
     return [steps[step] for step in sorted(steps)]
@@ -181,7 +308,7 @@ def _framed(file: Path) -> Iterator[bytes]:
 
 
 def _of_arrays(paths: list[Path]) -> Log:
-    by_name = sorted(paths, key=lambda p: _figure_of(p.stem, {}) == "loss_g")  # D first, if told
+    by_name = sorted(paths, key=_place)
     d, g = (_load(path).ravel() for path in by_name)
     if len(d) != len(g):
         raise GansmithError(
@@ -192,6 +319,11 @@ def _of_arrays(paths: list[Path]) -> Log:
         {"step": step, "loss_d": float(a), "loss_g": float(b)}
         for step, (a, b) in enumerate(zip(d, g, strict=True), 1)
     ]
+
+
+def _place(path: Path) -> int:
+    """Of an array among two: the discriminator's losses come first, where names tell."""
+    return {"loss_d": -1, "loss_g": 1}.get(Names({}).figure(path.stem) or "", 0)
 
 
 def _of_array(path: Path) -> Log:
@@ -215,42 +347,23 @@ def _load(path: Path) -> np.ndarray:
     return found
 
 
-def _named(
-    pairs: Iterable[tuple[str, str]], names: Mapping[str, str], number: int
-) -> dict[str, float]:
-    """The figures among ``(name, text)`` pairs; the first of a name counts."""
-    found: dict[str, float] = {"step": number}
-    for name, text in pairs:
-        figure = _figure_of(name, names)
-        value = _number(text)
-        if figure is not None and value is not None and (figure == "step" or figure not in found):
-            found[figure] = value
+def _named(pairs: Iterable[tuple[str | None, str]]) -> dict[str, float]:
+    """The figures among ``(figure, text)``, and their ``step`` if told; the first of each counts."""
+    found: dict[str, float] = {}
+    for figure, text in pairs:
+        if figure is None or figure in found:
+            continue
+        try:
+            found[figure] = float(text)
+        except ValueError:
+            continue
     return found
-
-
-def _figure_of(name: str, names: Mapping[str, str]) -> str | None:
-    for figure, given in names.items():
-        if name.strip() == given:
-            return figure
-    for part in (name, name.rpartition("/")[2]):  # TensorBoard's tags have paths
-        plain = re.sub(r"[^a-z0-9]", "", part.lower())
-        if plain in STEPS:
-            return "step"
-        for figure, aliases in ALIASES.items():
-            if plain in aliases and figure not in names:
-                return figure
-    return None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _whole(row: dict[str, float]) -> dict[str, float]:
     """A loss told in two parts is their sum; accuracies in percent are shares."""
+    if not row.keys() & PARTS:
+        return row
     if "loss_d" not in row and "loss_d_real" in row and "loss_d_fake" in row:
         row = row | {"loss_d": row["loss_d_real"] + row["loss_d_fake"]}
     return {
