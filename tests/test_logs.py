@@ -209,6 +209,42 @@ def test_what_is_no_number_in_event_files_is_left_out(tmp_path: Path) -> None:
     assert _scalar(many) is None
 
 
+def write_losses(folder: Path, **losses: float) -> None:
+    board = SummaryWriter(str(folder))
+    for tag, loss in losses.items():
+        board.add_scalar(tag, loss, 1)
+    board.close()
+
+
+def test_several_runs_below_a_folder_are_refused(tmp_path: Path) -> None:
+    for name in "ab":
+        write_losses(tmp_path / name, loss_d=0.5, loss_g=1.5)
+    with pytest.raises(GansmithError, match=r"those of several, such as .*/a and .*/b; give one"):
+        read_log([tmp_path])
+    assert read_log([tmp_path / "a"]) == [{"step": 1, "loss_d": 0.5, "loss_g": 1.5}]
+
+
+FOLDERS = {  # as torch's and tensorboardX' SummaryWriter.add_scalars lay them out
+    "torch": {"loss_D": {"loss": 0.5}, "loss_G": {"loss": 1.5}},
+    "tensorboardX": {"loss/D": {"loss": 0.5}, "loss/G": {"loss": 1.5}},
+    "a tag each": {"d_loss_train": {"d_loss": 0.5}, "g_loss_train": {"g_loss": 1.5}},
+    "parts": {
+        "D_loss_real": {"D_loss": 0.2},
+        "D_loss_fake": {"D_loss": 0.3},
+        "loss_G": {"loss": 1.5},
+    },
+}
+
+
+@pytest.mark.parametrize("layout", FOLDERS)
+def test_a_run_with_a_folder_for_each_scalar(tmp_path: Path, layout: str) -> None:
+    write_losses(tmp_path, lr=0.1)
+    for folder, losses in FOLDERS[layout].items():
+        write_losses(tmp_path / folder, **losses)
+    (record,) = read_log([tmp_path])
+    assert (record["loss_d"], record["loss_g"]) == pytest.approx((0.5, 1.5))
+
+
 def test_arrays_in_either_order_and_as_columns(tmp_path: Path) -> None:
     d, g = tmp_path / "d_loss.npy", tmp_path / "g_loss.npy"
     np.save(d, np.array([0.5, 0.6]))

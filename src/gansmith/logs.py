@@ -262,6 +262,7 @@ def _of_events(files: list[Path], look: Names, where: Path) -> Log:
     from tensorboardX.proto.event_pb2 import Event
 
     steps: dict[int, dict[str, float]] = {}
+    homes: dict[str, Path] = {}  # where each figure was found
     for file in files:
         for content in _framed(file):
             try:
@@ -270,14 +271,27 @@ def _of_events(files: list[Path], look: Names, where: Path) -> Log:
                 raise GansmithError(f"{file}: not TensorBoard's event file ({error})") from None
             for value in event.summary.value:
                 scalar = _scalar(value)
-                if scalar is None:
+                figure = _of_tag(value.tag, file, look) if scalar is not None else None
+                if scalar is None or figure in (None, "step"):
                     continue
-                figure = look.figure(value.tag)
-                if figure not in (None, "step"):
-                    steps.setdefault(event.step, {"step": event.step})[figure] = scalar
+                if homes.setdefault(figure, file.parent) != file.parent:
+                    raise GansmithError(
+                        f"{where}: expected the event files of one run, found those of several, "
+                        f"such as {homes[figure]} and {file.parent}; give one of these"
+                    )
+                steps.setdefault(event.step, {"step": event.step})[figure] = scalar
     if not files:
         raise GansmithError(f"{where}: expected a run of gansmith, or TensorBoard's event files")
     return [steps[step] for step in sorted(steps)]
+
+
+def _of_tag(tag: str, file: Path, look: Names) -> str | None:
+    """A scalar's figure. SummaryWriter.add_scalars writes each of them below one tag into a folder
+    of its own: ``loss`` into ``loss_D`` and ``loss_G``, or ``loss/D`` and ``loss/G``."""
+    main = f"_{tag.replace('/', '_')}_"
+    home = f"_{'_'.join(file.parent.parts[-3:])}"
+    _, found, rest = home.rpartition(main)
+    return (look.figure(f"{tag}_{rest}") if found and rest else None) or look.figure(tag)
 
 
 def _scalar(value: Any) -> float | None:
