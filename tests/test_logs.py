@@ -245,6 +245,34 @@ def test_a_run_with_a_folder_for_each_scalar(tmp_path: Path, layout: str) -> Non
     assert (record["loss_d"], record["loss_g"]) == pytest.approx((0.5, 1.5))
 
 
+def array_header(header: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(64)
+
+
+BROKEN_ARRAYS = {
+    "zip": b"PK\x03\x04" + bytes(100),
+    "large": array_header("{'descr':'<f8','fortran_order':False,'shape':(10000000000000,2)}\n"),
+    "larger": array_header(f"{{'descr':'<f8','fortran_order':False,'shape':({10**23},2)}}\n"),
+    "unbalanced": array_header("{'descr':'<f8','fortran_order':False,'shape':(((\n"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_ARRAYS)
+def test_a_broken_array_is_refused_in_a_sentence(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "broken.npy"
+    path.write_bytes(BROKEN_ARRAYS[name])
+    with pytest.raises(GansmithError, match=r"broken\.npy: expected an array of numbers") as caught:
+        read_log([path])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text('d_loss,g_loss\n1,"' + "x" * 200_000 + '"\n')
+    with pytest.raises(GansmithError, match=r"wide\.csv: expected a CSV file"):
+        read_log([path])
+
+
 def test_arrays_in_either_order_and_as_columns(tmp_path: Path) -> None:
     d, g = tmp_path / "d_loss.npy", tmp_path / "g_loss.npy"
     np.save(d, np.array([0.5, 0.6]))

@@ -353,12 +353,14 @@ def _of_array(path: Path) -> Log:
 
 def _load(path: Path) -> np.ndarray:
     try:
-        found = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise GansmithError(f"{path}: expected an array of numbers ({error})") from None
+        # A map holds what the file has, not what its header claims; a bad header can raise anything.
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        why = str(error).partition("\n")[0]
+        raise GansmithError(f"{path}: expected an array of numbers ({why})") from None
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
         raise GansmithError(f"{path}: expected an array of numbers")
-    return found
+    return np.array(found)
 
 
 def _named(pairs: Iterable[tuple[str | None, str]]) -> dict[str, float]:
