@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,31 @@ def test_a_run_with_a_folder_for_each_scalar(tmp_path: Path, layout: str) -> Non
         write_losses(tmp_path / folder, **losses)
     (record,) = read_log([tmp_path])
     assert (record["loss_d"], record["loss_g"]) == pytest.approx((0.5, 1.5))
+
+
+def steps_of(path: Path, steps: Iterable[object]) -> tuple[list[float], list[str]]:
+    """The steps that are read from a table with `steps`, and what is remarked."""
+    path.write_text("step,d_loss,g_loss\n" + "".join(f"{step},1,1\n" for step in steps))
+    said: list[str] = []
+    return [record["step"] for record in read_log([path], remark=said.append)], said
+
+
+def test_steps_that_a_resumed_run_told_again_are_left_out(tmp_path: Path) -> None:
+    found, said = steps_of(tmp_path / "a.csv", [*range(100, 1100, 100), *range(800, 1300, 100)])
+    assert found == list(range(100, 1300, 100))
+    assert said == ["3 rows of the log are left out: their steps are told again, or are none"]
+    found, said = steps_of(tmp_path / "b.csv", [*range(100), *range(100)])  # steps of an epoch
+    assert found == list(range(1, 201))
+    assert said == ["steps in the log don't rise, so its rows are numbered instead"]
+    assert steps_of(tmp_path / "c.csv", range(5, 50, 5)) == (list(range(5, 50, 5)), [])
+
+
+@pytest.mark.parametrize("strange", ["inf", "nan", "1e400", "1e30", "-inf", ""])
+def test_a_step_that_is_none_is_left_out(tmp_path: Path, strange: str) -> None:
+    assert steps_of(tmp_path / "many.csv", [10, 20, strange, 30])[0] == [10, 20, 30]
+    assert steps_of(tmp_path / "one.csv", [strange])[0] == [1]
+    (tmp_path / "one.log").write_text(f"step: {strange} d_loss: 1 g_loss: 1")
+    assert read_log([tmp_path / "one.log"])[0]["step"] == 1
 
 
 def array_header(header: str) -> bytes:

@@ -12,9 +12,8 @@ import math
 import re
 import struct
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from gansmith.errors import GansmithError
 OPTIONS = {"loss_d": "--d-loss", "loss_g": "--g-loss"}
 PLAYERS = {"loss_d": "discriminator", "loss_g": "generator"}
 MOST = 300  # records of a log
+LAST_STEP = 1e15
 LONGEST = 2**26  # bytes of an event: a broken length would ask for more
 
 # How the figures are called elsewhere: letters and digits only, in lower case, "losses" as "loss".
@@ -109,13 +109,18 @@ class Names:
         return next((figure for figure in found if figure not in self.given), None)
 
 
-def read_log(paths: list[Path], names: Mapping[str, str] | None = None) -> Log:
+def read_log(
+    paths: list[Path],
+    names: Mapping[str, str] | None = None,
+    remark: Callable[[str], None] = lambda _: None,
+) -> Log:
     """Records of the losses in a CSV file, event files, two arrays, or printed lines.
 
     Args:
         paths: one file (``.csv``, ``.npy`` of two columns, events, any text), a folder with event
             files, or two arrays: the discriminator's losses and the generator's.
         names: what ``loss_d`` and ``loss_g`` are called in it, where that can't be guessed.
+        remark: told in a sentence if rows were left out or numbered.
 
     Where a loss is negative anywhere, ``lowest`` of every record is the lowest of the log. Raises
     GansmithError where there is nothing of that kind, or one player's losses alone.
@@ -131,7 +136,7 @@ def read_log(paths: list[Path], names: Mapping[str, str] | None = None) -> Log:
     except OSError as error:
         raise GansmithError(f"{error.filename or paths[0]}: {error.strerror or error}") from None
     _check(rows, look, ", ".join(map(str, paths)))
-    return _with_lowest(thin(_in_order(rows)), rows)
+    return _with_lowest(thin(_in_order(rows, remark)), rows)
 
 
 def _check(rows: Log, look: Names, what: str) -> None:
@@ -178,12 +183,28 @@ def _with_lowest(records: Log, rows: Log) -> Log:
     return [{**record, "lowest": lowest} for record in records] if lowest < 0 else records
 
 
-def _in_order(rows: Log) -> Log:
-    """Steps as they are told, if they rise; else the rows are numbered."""
-    steps = [row.get("step", -math.inf) for row in rows]
-    if all(a < b for a, b in pairwise(steps)) and "step" in rows[0]:
-        return rows
+def _in_order(rows: Log, remark: Callable[[str], None]) -> Log:
+    """Rows by the steps that are told, less those that a resumed run wrote again. Where that is
+    half of them or more (steps of an epoch, say), or none are told, the rows are numbered."""
+    told = [row for row in rows if _is_step(row.get("step"))]
+    kept: Log = []
+    for row in told:
+        while kept and kept[-1]["step"] >= row["step"]:
+            kept.pop()
+        kept.append(row)
+    if 2 * len(kept) > len(rows):
+        if left := len(rows) - len(kept):
+            remark(
+                f"{left:,} rows of the log are left out: their steps are told again, or are none"
+            )
+        return kept
+    if told:
+        remark("steps in the log don't rise, so its rows are numbered instead")
     return [{**row, "step": number} for number, row in enumerate(rows, 1)]
+
+
+def _is_step(value: float | None) -> bool:
+    return value is not None and abs(value) <= LAST_STEP  # not so where it is not a number
 
 
 def thin(rows: Log) -> Log:
