@@ -373,15 +373,15 @@ def _of_array(path: Path) -> Log:
 
 
 def _load(path: Path) -> np.ndarray:
-    try:
-        # A map holds what the file has, not what its header claims; a bad header can raise anything.
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
-        why = str(error).partition("\n")[0]
-        raise GansmithError(f"{path}: expected an array of numbers ({why})") from None
+    with path.open("rb") as stream:  # numpy leaves a broken archive open
+        try:
+            found = np.load(stream, allow_pickle=False)
+        except Exception as error:  # a bad header makes numpy's parser raise nearly anything
+            why = str(error).partition("\n")[0]
+            raise GansmithError(f"{path}: expected an array of numbers ({why})") from None
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
         raise GansmithError(f"{path}: expected an array of numbers")
-    return np.array(found)
+    return found
 
 
 def _named(pairs: Iterable[tuple[str | None, str]]) -> dict[str, float]:
