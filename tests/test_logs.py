@@ -84,6 +84,13 @@ def test_given_names_must_occur_and_differ(tmp_path: Path) -> None:
         read_log([path], {"loss_d": "d_loss", "loss_g": "d_loss"})
 
 
+def test_given_names_of_several_words_in_printed_lines(tmp_path: Path) -> None:
+    path = tmp_path / "train.log"
+    path.write_text("[1/9] Epoch 3 D cost (mean): 0.5, train G cost (mean): 1.5\n")
+    found = read_log([path], {"loss_d": "D cost (mean)", "loss_g": "G cost (mean)"})
+    assert found == [{"step": 1, "loss_d": 0.5, "loss_g": 1.5}]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("name", ["train.csv", "train.log"])
 def test_marks_of_an_encoding_are_no_part_of_names(

@@ -273,9 +273,9 @@ def _pairs(line: str, look: Names) -> Iterator[tuple[str | None, str]]:
 @lru_cache(maxsize=4096)
 def _name_in(text: str) -> str:
     """The name with which `text` ends: ``[3/5] Epoch 3 D_loss`` → ``D_loss``."""
-    words = [word.lstrip("(/.-)") for word in NO_NAME.split(text.rstrip(" \t'\""))[-1].split()]
-    numbers = [i for i, word in enumerate(words) if word[:1].isdigit()]
-    return " ".join(filter(None, words[numbers[-1] + 1 :] if numbers else words))
+    words = NO_NAME.split(text.rstrip(" \t'\""))[-1].split()
+    numbers = [i for i, word in enumerate(words) if word.lstrip("(/.-")[:1].isdigit()]
+    return " ".join(words[numbers[-1] + 1 :] if numbers else words).lstrip("(/.- ")
 
 
 def _of_events(files: list[Path], look: Names, where: Path) -> Log:
