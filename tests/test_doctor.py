@@ -165,3 +165,10 @@ def test_hostile_records_do_no_harm(tmp_path: Path) -> None:
         file.write('{"step": 303, "loss_d": 1' + "0" * 400 + "}\n")
     assert examine([path]).lines()
     write_report(path)
+
+
+def test_a_name_is_no_emoji(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = a_log(tmp_path / ":100:.log", d=1.0, g=1.5)
+    assert call("doctor", log) == 0
+    assert ":100:.log" in capsys.readouterr().out
+    assert ":100:.txt" in refused(capsys, "doctor", tmp_path / ":100:.txt")
