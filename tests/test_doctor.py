@@ -279,3 +279,10 @@ def test_hostile_records_do_no_harm(tmp_path: Path) -> None:
         file.write('{"step": 303, "loss_d": 1' + "0" * 400 + "}\n")
     assert examine([path]).lines()
     write_report(path)
+
+
+def test_programs_are_told_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("doctor", tmp_path / "nowhere", "--json") == 2
+    assert "no such file" in json.loads(capsys.readouterr().out)["error"]
