@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -211,6 +212,50 @@ def test_of_a_sheet_of_many_some_are_compared(tmp_path: Path) -> None:
     assert figures["tile_modes"] == 1
 
 
+def test_a_sheet_beside_a_run_counts_if_it_is_worse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    well = a_run(tmp_path / "well", records_of(20))
+    alike = sheet(tmp_path / "same.png", alike=True)
+    assert call("doctor", well, "--samples", alike, "--tile", 32) == 2
+    said = capsys.readouterr().out
+    assert "mode collapse (pictures of the sheet differ 0%" in said
+    assert "read as 16 pictures of 32×32" in said
+    different = sheet(tmp_path / "many.png", alike=False)
+    assert call("doctor", well, "--samples", different) == 0
+    stuck = a_run(tmp_path / "stuck", records_of(20, pace_g=0.0))
+    assert call("doctor", stuck, "--samples", different) == 2
+    assert "generator stuck" in capsys.readouterr().out
+
+
+def test_what_goes_with_a_log_is_refused_for_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    well = a_run(tmp_path / "well", records_of(20))
+    assert "leave out --d-loss" in refused(capsys, "doctor", well, "--g-loss", "x")
+    assert "No such file" in refused(capsys, "doctor", well, "--samples", tmp_path / "no.png")
+    assert "with --samples" in refused(capsys, "doctor", well, "--tile", 32)
+
+
+def test_the_records_of_a_run_are_the_run(tmp_path: Path) -> None:
+    path = a_run(tmp_path / "leaks", records_of(20, leaks=2))
+    assert examine([path / "metrics.jsonl"]).verdict.condition == "augmentation leak"
+    (path / "config.json").unlink()
+    with (path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 2000, "images": 64000}\n')
+    assert examine([path / "metrics.jsonl"]).verdict.condition == "augmentation leak"
+    another = tmp_path / "metrics.jsonl"
+    another.write_text('{"step": 1, "d_loss": 1.0, "g_loss": 2.0}\n' * 40)
+    assert examine([another]).verdict.condition != "warming up"
+
+
+def test_runs_are_judged_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (a_run(tmp_path / name, records_of(20)) for name in ("one", "two"))
+    said = refused(capsys, "doctor", tmp_path)
+    assert f"holds 2; judge one of them: {first}, {second}" in said
+    assert "judge one run at a time" in refused(capsys, "doctor", first, second)
+
+
 def test_a_tile_that_does_not_fit_is_refused_with_what_was_found(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64)).save(tmp_path / "flat.png")
     with pytest.raises(GansmithError, match=r"64×64 pixels are no sheet .* pictures of 5000×5000"):
@@ -242,6 +287,55 @@ def test_postscript_is_not_run(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64)).save(path)
     with pytest.raises(GansmithError, match="not a picture of a known kind"):
         variety_of_sheet(path)
+
+
+def test_what_can_not_be_read_is_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run" / "metrics.jsonl").mkdir(parents=True)
+    assert "Is a directory" in refused(capsys, "doctor", tmp_path / "run")
+    said = refused(capsys, "doctor", "x" * 5000)
+    assert "File name too long" in said
+    assert len(said) < 500
+
+
+def test_permission_that_is_missing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", locked)  # as in a folder of somebody else's
+    with pytest.raises(GansmithError, match=r"x: can't be read \(Permission denied\)"):
+        examine([tmp_path / "x"])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe, log = tmp_path / "pipe", a_log(tmp_path / "train.log", d=1.0, g=1.5)
+    os.mkfifo(pipe)
+    assert "found a pipe" in refused(capsys, "doctor", pipe)
+    assert "found a pipe" in refused(capsys, "doctor", log, "--samples", pipe)
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / "metrics.jsonl")
+    assert "found a pipe" in refused(capsys, "doctor", tmp_path / "run")
+    assert "found a pipe" in refused(capsys, "doctor", "/dev/zero")
+
+
+def test_what_is_piped_in_is_read(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"Loss_D: 0.9 Loss_G: 1.1\n" * 40)
+    os.close(writer)
+    try:
+        assert examine([Path(f"/dev/fd/{reader}")]).verdict.step == 40
+    finally:
+        os.close(reader)
+
+
+def test_programs_are_told_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("doctor", tmp_path / "nowhere", "--json") == 2
+    assert "no such file" in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_a_name_is_no_emoji(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -276,13 +370,8 @@ def test_hostile_records_do_no_harm(tmp_path: Path) -> None:
     with (path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 300, "loss_d": "x", "not_finite": 7, "spread": [1], "kept_d": true}\n')
         file.write('{"step": 301, "treatment": 5}\n{"step": 302, "spread": 1e400}\n')
-        file.write('{"step": 303, "loss_d": 1' + "0" * 400 + "}\n")
+        for name in ("loss_d", "score", "images_per_second"):
+            file.write(f'{{"step": 303, "{name}": 1{"0" * 400}}}\n')
+        file.write(f'{{"step": {"9" * 400}, "loss_d": 1.0}}\n')
     assert examine([path]).lines()
     write_report(path)
-
-
-def test_programs_are_told_what_is_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert call("doctor", tmp_path / "nowhere", "--json") == 2
-    assert "no such file" in json.loads(capsys.readouterr().out)["error"]

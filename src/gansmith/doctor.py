@@ -15,7 +15,7 @@ import torch
 
 from gansmith.data.pictures import flatten, open_picture, reason_for
 from gansmith.errors import GansmithError
-from gansmith.health import LOG_RULES, RULES, Verdict, judge, timeline, unknown
+from gansmith.health import LARGEST, LOG_RULES, RULES, Verdict, course, judge, unknown
 from gansmith.logs import read_log
 from gansmith.run import RunFolder
 from gansmith.vitals import distinct, mean_distance
@@ -29,6 +29,7 @@ MOST_TILES = 1000
 MOST_WORK = 2**31  # differences between pixels when each is compared with each: seconds
 MOST_UNEVEN = 10  # levels of 256 from one colour: JPEG's noise
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+PIPED = ("/dev/stdin", "/dev/fd/")
 ALIKE = 0.25  # of a picture's own contrast: two that differ less are nearly the same
 
 
@@ -79,44 +80,103 @@ def examine(
 ) -> Examination:
     """Judge a run's folder, or a log as `read_log` takes it, with a sheet of `samples` if given.
 
-    `tile` is the side of the sheet's pictures in pixels, where it can't be guessed. Raises
-    GansmithError where there is nothing to judge.
+    `tile` is the side of the sheet's pictures in pixels, where it can't be told. Raises
+    GansmithError where there is nothing to judge, or it can't be read.
     """
     what = ", ".join(map(str, paths))
-    run = RunFolder(paths[0])
-    if len(paths) == 1 and run.metrics_file.exists():
-        return _of_run(what, run)
-    if len(paths) == 1 and run.config_file.exists():
-        raise GansmithError(f"{run.path}: this run has no records yet; train it first")
-    log: list[dict[str, Any]] = list(read_log(paths, names))
-    remarks: list[str] = []
-    if samples is not None:
-        figures, remarks = variety_of_sheet(samples, tile)
-        log.append({"step": log[-1]["step"], **figures})
-    history = tuple(_moment(verdict) for verdict in timeline(log, LOG_RULES))
-    missing = tuple(unknown(log, LOG_RULES))
-    return Examination(what, judge(log, LOG_RULES), history, tuple(remarks), missing)
+    try:
+        _refuse_what_is_no_log(paths)
+        run = _run_at(paths[0]) if len(paths) == 1 else None
+        if run is not None and names:
+            raise GansmithError(
+                f"{what} is a run of gansmith: leave out --d-loss and --g-loss, which name the "
+                "columns of another trainer's log"
+            )
+        if tile is not None and samples is None:
+            raise GansmithError("--tile is the side of a sheet's pictures: name it with --samples")
+        log = _records_of(run) if run is not None else list(read_log(paths, names))
+        figures, remarks = variety_of_sheet(samples, tile) if samples is not None else ({}, [])
+    except OSError as error:
+        raise GansmithError(
+            f"{_short(str(error.filename or what))}: can't be read ({error.strerror or error}); "
+            "check the path and who may read it"
+        ) from None
+    sheet = [{"step": log[-1]["step"], **figures}] if figures else []
+    if run is not None:
+        return _of_run(what, log, sheet, remarks)
+    verdict, changes = course([*log, *sheet], LOG_RULES)
+    missing = tuple(unknown([*log, *sheet], LOG_RULES))
+    return Examination(what, verdict, tuple(map(_moment, changes)), tuple(remarks), missing)
 
 
-def _of_run(what: str, run: RunFolder) -> Examination:
+def _refuse_what_is_no_log(paths: list[Path]) -> None:
+    for path in paths:
+        _refuse_special(path)
+        if path.is_dir() and len(paths) > 1:
+            raise GansmithError(
+                f"{path} is a folder, and {len(paths)} paths were given: expected one run, one log "
+                "or two arrays of losses; judge one run at a time"
+            )
+    runs = sorted(file.parent for file in paths[0].glob("*/metrics.jsonl"))
+    if runs and _run_at(paths[0]) is None:
+        few = ", ".join(map(str, runs[:3])) + (", …" if len(runs) > 3 else "")
+        raise GansmithError(
+            f"{paths[0]}: expected one run, found a folder that holds {len(runs)}; judge one of "
+            f"them: {few}"
+        )
+
+
+def _refuse_special(path: Path) -> None:
+    """A pipe would be waited for, and a device read for ever; what the shell pipes in is meant."""
+    plain = path.is_file() or path.is_dir() or not path.exists()
+    if not plain and not str(path).startswith(PIPED):
+        raise GansmithError(
+            f"{path}: expected a file or a folder, found a pipe or a device; "
+            "write what it says to a file"
+        )
+
+
+def _run_at(path: Path) -> RunFolder | None:
+    """The run in a folder, or whose records a file `metrics.jsonl` holds."""
+    if path.name == "metrics.jsonl" and path.is_file():
+        run = RunFolder(path.parent)
+        own = run.config_file.exists() or any("images" in r for r in run.records())
+        return run if own else None
+    run = RunFolder(path)
+    return run if run.metrics_file.exists() or run.config_file.exists() else None
+
+
+def _records_of(run: RunFolder) -> list[dict[str, Any]]:
+    _refuse_special(run.metrics_file)
     records = run.records()
     if not records:
         raise GansmithError(f"{run.path}: this run has no records yet; train it first")
+    return records
+
+
+def _of_run(
+    what: str,
+    records: list[dict[str, Any]],
+    sheet: list[dict[str, Any]],
+    remarks: list[str],
+) -> Examination:
+    """By the rules of runs, and by those of logs what a `sheet` shows; the worse counts."""
+    verdict, changes = course(records, RULES)
+    shown = judge(sheet, LOG_RULES)
+    if shown.severity > verdict.severity:
+        verdict = shown
+        changes.append(shown)
     # A repair comes after the failure that it mends, and before what is said of it next.
-    moments = [(v.step, 0 if v.severity else 2, _moment(v)) for v in timeline(records, RULES)]
+    moments = [(v.step, 0 if v.severity else 2, _moment(v)) for v in changes]
     moments += [
         (r["step"], 1, f"step {r['step']:>7,}  repair: {r['treatment']}")
         for r in records
         if isinstance(r.get("treatment"), str)
     ]
     history = tuple(line for *_, line in sorted(moments, key=lambda m: m[:2]))
-    return Examination(
-        what,
-        judge(records, RULES),
-        history,
-        tuple(_remarks(records)),
-        tuple(unknown(records, RULES)),
-    )
+    not_shown = unknown(sheet, LOG_RULES)
+    missing = tuple(c for c in unknown(records, RULES) if c in not_shown)
+    return Examination(what, verdict, history, (*_remarks(records), *remarks), missing)
 
 
 def _moment(verdict: Verdict) -> str:
@@ -146,10 +206,12 @@ def variety_of_sheet(path: Path, tile: int | None = None) -> tuple[dict[str, flo
     contrast, and ``tile_modes``, the share of them that are not nearly another; and how it was read.
 
     Raises GansmithError where it is no picture, or can't be cut into pictures of one side for
-    certain.
+    certain, and OSError where it can't be read.
     """
+    _refuse_special(path)
+    content = path.read_bytes()
     try:
-        with open_picture(path.read_bytes()) as picture:
+        with open_picture(content) as picture:
             pixels = np.asarray(flatten(picture, "white", grey=False))
     except Exception as error:  # decoders of damaged files raise anything
         raise GansmithError(f"--samples {path}: expected a picture ({reason_for(error)})") from None
@@ -244,5 +306,10 @@ def _tile(pixels: np.ndarray, place: tuple[int, int], side: int) -> np.ndarray:
     return pixels[top : top + side, left : left + side]
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:100]}…{text[-50:]}"
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    """A finite figure; an integer may be longer than a float can hold."""
+    return isinstance(value, (int, float)) and -LARGEST < value < LARGEST

@@ -19,6 +19,7 @@ from gansmith.health.trends import Trends
 __all__ = [
     "CONDITIONS",
     "HEALTHY",
+    "LARGEST",
     "LOG_RULES",
     "NAN",
     "NO_FAULT",
