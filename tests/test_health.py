@@ -12,6 +12,7 @@ import pytest
 from gansmith.health import (
     CONDITIONS,
     HEALTHY,
+    LARGEST,
     LOG_RULES,
     NAN,
     NO_FAULT,
@@ -19,7 +20,9 @@ from gansmith.health import (
     WARMING_UP,
     Health,
     Severity,
+    course,
     judge,
+    numbers_of,
     timeline,
     unknown,
 )
@@ -208,12 +211,33 @@ def test_what_is_not_a_number_comes_before_all_else(value: float) -> None:
     assert judge([{"step": 3, "not_finite": ["a weight"]}]).words().count("a weight") == 1
 
 
+@pytest.mark.parametrize("value", [1e305, -1e305, 10**400], ids=["large", "low", "long"])
+def test_a_loss_beyond_all_measure_is_a_loss_and_not_absent(value: float) -> None:
+    lost = [{"step": i, "loss_d": value, "loss_g": 1.0} for i in range(40)]
+    assert judge(lost, LOG_RULES).condition == "exploding"
+    assert numbers_of(lost[0])["loss_d"] == (LARGEST if value > 0 else -LARGEST)
+    assert numbers_of({"step": 1, "loss_d": math.nan}) == {"step": 1}
+
+
 def test_a_treatment_starts_anew_but_the_data_are_remembered() -> None:
     treated = [*run(20, kept_d=3.0), {"step": 1000, "treatment": "afresh"}]
     assert judge(treated).condition == WARMING_UP
     assert judge([*treated, *run(20, start=1000)]).condition == HEALTHY
     changed = [*treated, *run(20, start=1000, real_spread=0.4)]
     assert judge(changed).condition == "data problem"
+
+
+@pytest.mark.parametrize("treatment", [None, 5, {"x": 1}])
+def test_a_treatment_that_says_nothing_is_none(treatment: object) -> None:
+    lost = run(20, kept_d=3.0)
+    assert judge([*lost, {"step": 1000, "treatment": treatment}]).condition == "exploding"
+
+
+def test_the_course_of_a_run_is_both_in_one_fold() -> None:
+    records = iter([*run(20), *run(4, start=1000, modes=0.2)])
+    last, changes = course(records)
+    assert (last.condition, last.step) == ("mode collapse", 1200)
+    assert [v.condition for v in changes] == [WARMING_UP, HEALTHY, "mode collapse"]
 
 
 def test_a_fold_that_is_taken_up_again_says_the_same() -> None:

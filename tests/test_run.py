@@ -33,6 +33,15 @@ def test_what_is_not_a_whole_record_is_left_out(run: RunFolder, rest: str) -> No
     assert run.records() == [{"step": 1}]
 
 
+@pytest.mark.parametrize("step", ["true", "-1", "1.0", str(2**63), "9" * 400], ids=lambda s: s[:9])
+def test_a_record_counts_whole_steps_of_a_size_that_can_be(run: RunFolder, step: str) -> None:
+    run.append({"step": 0})
+    run.append({"step": 2**63 - 1})
+    with run.metrics_file.open("a") as file:
+        file.write(f'{{"step": {step}, "loss_d": 1.0}}\n')
+    assert [record["step"] for record in run.records()] == [0, 2**63 - 1]
+
+
 def test_rewinding_forgets_what_came_after(run: RunFolder) -> None:
     pictures = np.zeros((1, 2, 2, 1), np.uint8)
     for step in (1, 2, 3):

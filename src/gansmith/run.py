@@ -177,8 +177,13 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(record, dict) and isinstance(record.get("step"), int):
+        if isinstance(record, dict) and _is_step(record.get("step")):
             yield record
+
+
+def _is_step(value: object) -> bool:
+    """Whether it counts steps in 64 bits; `True` is no count, though an int."""
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _npy_bytes(values: np.ndarray) -> bytes:

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments)
     except GansmithError as error:
-        Console(stderr=True, highlight=False).print(
+        Console(stderr=True, highlight=False, emoji=False).print(
             f"gansmith: {error}", markup=False, soft_wrap=True
         )
         sys.exit(2)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)  # a path may hold `:100:`
 
 SourceArgument = Annotated[
     str,
@@ -40,7 +40,9 @@ def say(*lines: str) -> None:
 
 def quietly(line: str) -> None:
     """What is being done, beside the result and not in it."""
-    Console(stderr=True, highlight=False, style="dim").print(line, markup=False, soft_wrap=True)
+    Console(stderr=True, highlight=False, emoji=False, style="dim").print(
+        line, markup=False, soft_wrap=True
+    )
 
 
 def print_table(heads: tuple[str, ...], rows: Any) -> None:

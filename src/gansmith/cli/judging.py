@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -149,15 +150,17 @@ def doctor(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="A run; or another trainer's log: a CSV file, TensorBoard's event files or their "
-            "folder, printed lines, or two .npy arrays (the discriminator's losses, the generator's)."
+            help="A run, or its metrics.jsonl; or another trainer's log: a CSV file, TensorBoard's "
+            "event files or their folder, printed lines, or two .npy arrays (the discriminator's "
+            "losses, the generator's)."
         ),
     ],
     samples: Annotated[
-        Path | None, typer.Option(help="A sheet of generated pictures that goes with a log.")
+        Path | None, typer.Option(help="A sheet of generated pictures to judge as well.")
     ] = None,
     tile: Annotated[
-        int | None, typer.Option(help="The side of the sheet's pictures, if not guessed.", min=1)
+        int | None,
+        typer.Option(help="The side of the sheet's pictures, if gaps don't show it.", min=1),
     ] = None,
     d_loss: Annotated[
         str | None, typer.Option(help="What the discriminator's loss is called in the log.")
@@ -175,10 +178,14 @@ def doctor(
     """
     from gansmith.doctor import examine
 
-    names = {"loss_d": d_loss, "loss_g": g_loss}
-    found = examine(
-        paths, samples=samples, tile=tile, names={k: v for k, v in names.items() if v is not None}
-    )
+    given = {"loss_d": d_loss, "loss_g": g_loss}
+    names = {figure: name for figure, name in given.items() if name is not None}
+    try:
+        found = examine(paths, samples=samples, tile=tile, names=names)
+    except GansmithError as error:
+        if json:  # status 2 is also that of a run that failed
+            say(dumps({"error": str(error)}))
+        raise
     say(*([found.to_json()] if json else found.lines()))
     raise typer.Exit(int(found.verdict.severity))
 

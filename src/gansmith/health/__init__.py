@@ -19,6 +19,7 @@ from gansmith.health.trends import Trends
 __all__ = [
     "CONDITIONS",
     "HEALTHY",
+    "LARGEST",
     "LOG_RULES",
     "NAN",
     "NO_FAULT",
@@ -28,6 +29,7 @@ __all__ = [
     "Rule",
     "Severity",
     "Verdict",
+    "course",
     "judge",
     "timeline",
     "unknown",
@@ -99,7 +101,7 @@ class Health:
     def see(self, record: Record) -> Verdict:
         """The verdict after one more record; one of a treatment starts anew."""
         step = int(record["step"])
-        if "treatment" in record:
+        if isinstance(record.get("treatment"), str):
             self._start(step, Trends(step, self.trends.usual))
         elif wrong := not_finite(record):
             evidence = (f"{', '.join(wrong)} {'are' if len(wrong) > 1 else 'is'} not finite",)
@@ -155,31 +157,36 @@ def not_finite(record: Record) -> list[str]:
 
 
 def numbers_of(record: Record) -> dict[str, float]:
-    """A record's figures. Anybody may have written it, so what can't be a float is left out."""
+    """A record's figures, NaN left out. Anybody may have written it, so each is held to ±LARGEST:
+    an integer may be longer than a float can hold."""
     return {
-        key: float(value)
+        key: float(max(-LARGEST, min(LARGEST, value)))
         for key, value in record.items()
-        if isinstance(value, (int, float)) and abs(value) < LARGEST
+        if isinstance(value, (int, float)) and value == value
     }
 
 
 def judge(records: Iterable[Record], rules: tuple[Rule, ...] = RULES) -> Verdict:
     """The verdict after the last of `records`."""
-    health = Health(rules)
-    for record in records:
-        health.see(record)
-    return health.verdict
+    return course(records, rules)[0]
 
 
 def timeline(records: Iterable[Record], rules: tuple[Rule, ...] = RULES) -> list[Verdict]:
     """Each verdict that differs from the one before, in the order of the steps."""
+    return course(records, rules)[1]
+
+
+def course(
+    records: Iterable[Record], rules: tuple[Rule, ...] = RULES
+) -> tuple[Verdict, list[Verdict]]:
+    """What `judge` and `timeline` say, in one fold."""
     health = Health(rules)
     found: list[Verdict] = []
     for record in records:
         before, now = health.verdict, health.see(record)
         if not found or not now.like(before):
             found.append(now)
-    return found
+    return health.verdict, found
 
 
 def unknown(records: Iterable[Record], rules: tuple[Rule, ...] = RULES) -> list[str]:
