@@ -46,7 +46,7 @@ FLOORS = [
     | {"metrics.inception_weights", "metrics.convert_weights"},
     {"judge", "motion", "metrics.evaluation", "metrics.usefulness"},
     {"vitals", "repair"},
-    {"observe", "summary", "samples", "report", "progress"},
+    {"observe", "summary", "samples", "sheets", "report", "progress"},
     {"keeper"},
     {"loop", "synthetic"},
     {"api"},
