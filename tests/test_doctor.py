@@ -211,6 +211,13 @@ def test_programs_are_told_what_is_wrong(
     assert "no such file" in json.loads(capsys.readouterr().out)["error"]
 
 
+def test_rows_that_a_resumed_run_told_again_are_remarked_on(tmp_path: Path) -> None:
+    steps = [*range(1, 60), *range(50, 90)]
+    path = tmp_path / "log.csv"
+    path.write_text("step,d_loss,g_loss\n" + "".join(f"{s},1.2,{s}.5\n" for s in steps))
+    assert "10 rows of the log are left out" in examine([path]).remarks[0]
+
+
 def test_a_name_is_no_emoji(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = a_log(tmp_path / ":100:.log", d=1.0, g=1.5)
     assert call("doctor", log) == 0

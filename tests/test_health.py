@@ -139,6 +139,11 @@ def test_a_game_that_is_slowly_lost_is_begun_afresh() -> None:
     assert judge(once_well).severity is Severity.FINE
 
 
+def test_a_loss_beyond_all_measure_is_an_explosion_in_our_own_runs_too() -> None:
+    assert judge(run(10, loss_d=1e305)).condition == "exploding"
+    assert judge(run(10, loss_d=-3e3, loss_g=4e3)).condition == HEALTHY  # Wasserstein's
+
+
 def test_noise_that_is_told_for_certain_is_a_lost_game_though_it_varies() -> None:
     noise = {"told": 1.0, "logit_real": 6.0, "logit_fake": -8.0, "spread": 1.5}
     lost = judge(run(15, **noise))

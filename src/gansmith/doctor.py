@@ -79,8 +79,10 @@ def examine(
             )
         if tile is not None and samples is None:
             raise GansmithError("--tile is the side of a sheet's pictures: name it with --samples")
-        log = _records_of(run) if run is not None else list(read_log(paths, names))
+        told: list[str] = []
+        log = _records_of(run) if run is not None else read_log(paths, names, told.append)
         figures, remarks = variety_of_sheet(samples, tile) if samples is not None else ({}, [])
+        remarks = told + remarks
     except OSError as error:
         raise GansmithError(
             f"{_short(str(error.filename or what))}: can't be read ({error.strerror or error}); "

@@ -138,6 +138,7 @@ RULES: tuple[Rule, ...] = (
         FAILED,
         above("growth_g", 0.027, "all of the generator's layers grow by {:.1%} a step"),
     ),
+    rule("exploding", FAILED, above("loss_size", 1e6, "a loss is {:.3g} in size"), lasting=3),
     rule(
         "weights lost",
         FAILED,
