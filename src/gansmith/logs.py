@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from gansmith.errors import GansmithError
+from gansmith.log_names import Names
 
 OPTIONS = {"loss_d": "--d-loss", "loss_g": "--g-loss"}
 PLAYERS = {"loss_d": "discriminator", "loss_g": "generator"}
@@ -27,29 +28,8 @@ MOST = 300  # records of a log
 LAST_STEP = 1e15
 LONGEST = 2**26  # bytes of an event: a broken length would ask for more
 
-# How the figures are called elsewhere: letters and digits only, in lower case, "losses" as "loss".
-ALIASES: dict[str, tuple[str, ...]] = {
-    "loss_d": (
-        *("lossd", "dloss", "errd", "d", "disc", "discloss", "lossdisc", "discriminatorloss"),
-        *("lossdiscriminator", "discriminator", "criticloss", "losscritic", "netd"),
-    ),
-    "loss_g": (
-        *("lossg", "gloss", "errg", "g", "gen", "genloss", "lossgen", "generatorloss", "ganloss"),
-        *("lossgenerator", "generator", "netg"),
-    ),
-    "loss_d_real": ("lossdreal", "dlossreal", "drealloss", "errdreal", "dr", "d1", "discreal"),
-    "loss_d_fake": ("lossdfake", "dlossfake", "dfakeloss", "errdfake", "df", "d2", "discfake"),
-    "d_real": ("dx", "dreal", "realscore", "scorereal"),
-    "d_fake": ("dgz", "dgz1", "dfake", "fakescore", "scorefake"),
-    "right_real": ("accreal", "realacc", "realaccuracy", "accuracyreal", "drealacc", "a1"),
-    "right_fake": ("accfake", "fakeacc", "fakeaccuracy", "accuracyfake", "dfakeacc", "a2"),
-}
 DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}  # TensorFlow's numbers of them
 PARTS = {"loss_d_real", "loss_d_fake", "right_real", "right_fake"}
-STEPS = ("step", "steps", "iteration", "iter", "iterations", "globalstep")
-# Of a name of several words the last may be the one that counts (``INFO train Loss_D``), unless
-# those before make something else of it.
-OTHERWISE = {"real", "fake", "best", "min", "max", "val", "test", "last"}
 NUMBER = (
     r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+"
     r"|(?i:nan|inf(?:inity)?))"
@@ -60,53 +40,6 @@ NO_NAME = re.compile(r"[^\w /().-]")  # what can't be part of a printed name
 LONGEST_NAME, LONGEST_LINE = 80, 1000
 
 Log = list[dict[str, float]]
-
-
-class Names:
-    """What the names in a log stand for. `given` are those that were told for certain figures."""
-
-    def __init__(self, given: Mapping[str, str]):
-        self.given = given
-        self.seen: dict[str, str | None] = {}
-
-    def figure(self, name: str) -> str | None:
-        """``loss_d``, ``step``, …; None of a name that says nothing here."""
-        if name not in self.seen:
-            self.seen[name] = self._told(name) or self._guess(name)
-        return self.seen[name]
-
-    def listed(self) -> str:
-        """The names that were met, for a person."""
-        names = [repr(name.strip()[:40]) for name in self.seen if name.strip()]
-        more = f" and {len(names) - 8:,} more" if len(names) > 8 else ""
-        return f"{', '.join(names[:8]) or 'none'}{more}"
-
-    def _told(self, name: str) -> str | None:
-        name = name.strip()
-        for figure, given in self.given.items():
-            if name == given or name.endswith(f" {given}"):
-                return figure
-        return None
-
-    def _guess(self, name: str) -> str | None:
-        for part in (name, name.rpartition("/")[2]):  # TensorBoard's tags have paths
-            if figure := self._alias(part):
-                return figure
-        words = name.split()
-        for count in (3, 2, 1):
-            before, last = words[:-count], "".join(words[-count:]).lower()
-            if before and ("loss" in last or "err" in last):
-                other = OTHERWISE & {word.lower() for word in before}
-                if figure := self._alias(last):
-                    return None if other else figure
-        return None
-
-    def _alias(self, name: str) -> str | None:
-        plain = re.sub(r"[^a-z0-9]", "", name.lower()).replace("losses", "loss")
-        if plain in STEPS:
-            return "step"
-        found = (figure for figure, aliases in ALIASES.items() if plain in aliases)
-        return next((figure for figure in found if figure not in self.given), None)
 
 
 def read_log(
