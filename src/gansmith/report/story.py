@@ -15,7 +15,7 @@ import numpy as np
 from gansmith import checkpoint
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
-from gansmith.health import Verdict, judge, timeline
+from gansmith.health import Verdict, course
 from gansmith.metrics.protocol import Evaluation, read_evaluation
 from gansmith.run import RunFolder
 
@@ -121,6 +121,7 @@ def read_story(path: Path) -> Story:
     last = records[-1] if records else {}
     step = max(_number(x.get("step")) for x in (last, state, {"step": 0}) if "step" in x)
     samples = _samples(run.samples, config.batch_size)
+    verdict, changes = course(records)
     protocol, others = _protocols(records)
     scored = [r for r in records if "score" not in r or _protocol(r) == protocol]
     evaluation, damaged = _evaluation(path / "evaluation.json")
@@ -134,8 +135,8 @@ def read_story(path: Path) -> Story:
         seconds=max(_number(x.get("seconds")) for x in (last, state)),
         curves=_curves(records) | _curves(scored),
         samples=samples,
-        spells=_spells(records, config.batch_size),
-        verdict=judge(records),
+        spells=_spells(records, changes, config.batch_size),
+        verdict=verdict,
         real=_real(run.samples, samples),
         log=_log(run.log_file),
         protocol=protocol,
@@ -165,8 +166,9 @@ def _curves(records: Iterable[Mapping[str, Any]]) -> dict[str, Curve]:
     return curves
 
 
-def _spells(records: list[dict[str, Any]], batch_size: int) -> tuple[Spell, ...]:
-    verdicts = timeline(records)
+def _spells(
+    records: list[dict[str, Any]], verdicts: list[Verdict], batch_size: int
+) -> tuple[Spell, ...]:
     treated = {r["step"]: r["treatment"] for r in records if isinstance(r.get("treatment"), str)}
     starts = [min(verdict.since, verdict.step) for verdict in verdicts]
     ends = [*starts[1:], max((record["step"] for record in records), default=0)]
