@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from gansmith.objectives import noise_level
 from gansmith.recipes import recipe
 from gansmith.repair import Repairs
 from gansmith.run import RunFolder
+from gansmith.signals import Stopped
 from gansmith.watch import Progress, Silent
 from tests.builders import config
 
@@ -189,6 +192,25 @@ def test_a_repaired_run_that_is_interrupted_ends_as_if_it_had_not_been(
     again = session(digits, tmp_path / "cut", Breaks(33, 47))
     again.train()
     assert again.keeper.repairs.state() == whole.keeper.repairs.state()
+    assert differences(tmp_path / "whole", tmp_path / "cut") == []
+
+
+def test_a_run_told_to_stop_as_it_breaks_is_repaired_when_it_is_resumed(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    class Told(Breaks):
+        def tick(self, progress: Progress) -> None:
+            super().tick(progress)
+            if progress.step == 33:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    session(digits, tmp_path / "whole", Breaks(33)).train()
+    told = Told(33)
+    with pytest.raises(Stopped) as stopped:
+        session(digits, tmp_path / "cut", told).train()
+    assert stopped.value.code == 143
+    assert any("stopped at step 33 and not saved" in line for line in told.said)
+    session(digits, tmp_path / "cut", Breaks(33)).train()
     assert differences(tmp_path / "whole", tmp_path / "cut") == []
 
 

@@ -242,12 +242,17 @@ class Session:
         self.keeper.settle()
 
     def _leave(self, number: int) -> None:
-        if wrong := self.observer.not_finite():
+        wrong = self.observer.not_finite()
+        if wrong and self.config.on_failure != "repair":
             raise self.keeper.give_up(self._not_finite(wrong))
-        self.observer.score = None  # of an earlier step
-        self.keeper.save(self.moment)
+        how = "and saved"
+        if wrong:  # resumed, it comes here again, and has the time to be repaired
+            how = f"and not saved, for {wrong[0]} is not a number"
+        else:
+            self.observer.score = None  # of an earlier step
+            self.keeper.save(self.moment)
         self._say(
-            f"stopped at step {self.step:,} and saved; "
+            f"stopped at step {self.step:,} {how}; "
             f"go on with: gansmith train --resume --out {self.run.path}"
         )
         raise Stopped(number)
