@@ -14,7 +14,8 @@ from tensorboardX import SummaryWriter
 from tensorboardX.proto.event_pb2 import Event
 
 from gansmith.errors import GansmithError
-from gansmith.logs import MOST, _scalar, read_log
+from gansmith.logs import MOST, read_log
+from gansmith.logs.events import scalar_of
 
 # As printed by PyTorch's DCGAN example, and as in the book and two well-read repositories.
 PYTORCH = "[{e}/5][{i}/1583]\tLoss_D: {d:.4f}\tLoss_G: {g:.4f}\tD(x): 0.5343\tD(G(z)): 0.57 / 0.013"
@@ -214,7 +215,7 @@ def test_what_is_no_number_in_event_files_is_left_out(tmp_path: Path) -> None:
     assert read_log([tmp_path]) == [{"step": 1, "loss_d": 0.5, "loss_g": 1.5}]
     many = Event(step=1).summary.value.add(tag="D")
     many.tensor.dtype, many.tensor.tensor_content = 1, bytes(12)
-    assert _scalar(many) is None
+    assert scalar_of(many) is None
 
 
 def write_losses(folder: Path, **losses: float) -> None:

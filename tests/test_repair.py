@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,16 @@ def small(**changes: Any) -> Config:
 
 
 class Breaks(Silent):
-    """Spoils a weight after some of the steps."""
+    """Spoils a weight after some of the steps, and does what comes besides."""
 
-    def __init__(self, *steps: int, value: float = torch.nan):
-        self.steps, self.value, self.said = steps, value, list[str]()
+    def __init__(
+        self,
+        *steps: int,
+        value: float = torch.nan,
+        besides: Callable[[Session], object] = lambda _: None,
+    ):
+        self.steps, self.value, self.besides = steps, value, besides
+        self.said = list[str]()
         self.session: Session | None = None
 
     def say(self, line: str) -> None:
@@ -59,6 +66,7 @@ class Breaks(Silent):
             assert self.session is not None
             with torch.no_grad():
                 next(self.session.players.generator.parameters()).fill_(self.value)
+            self.besides(self.session)
 
 
 def session(digits: Dataset, path: Path, watcher: Breaks | None = None, **changes: Any) -> Session:
@@ -198,14 +206,8 @@ def test_a_repaired_run_that_is_interrupted_ends_as_if_it_had_not_been(
 def test_a_run_told_to_stop_as_it_breaks_is_repaired_when_it_is_resumed(
     digits: Dataset, tmp_path: Path
 ) -> None:
-    class Told(Breaks):
-        def tick(self, progress: Progress) -> None:
-            super().tick(progress)
-            if progress.step == 33:
-                os.kill(os.getpid(), signal.SIGTERM)
-
     session(digits, tmp_path / "whole", Breaks(33)).train()
-    told = Told(33)
+    told = Breaks(33, besides=lambda _: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Stopped) as stopped:
         session(digits, tmp_path / "cut", told).train()
     assert stopped.value.code == 143
@@ -246,14 +248,11 @@ def test_bad_data_are_not_trained_on(
 def test_a_failure_when_time_is_up_is_not_repaired_into_nothing(
     digits: Dataset, tmp_path: Path
 ) -> None:
-    class Late(Breaks):
-        def tick(self, progress: Progress) -> None:
-            super().tick(progress)
-            if progress.step == 30:
-                assert self.session is not None
-                self.session.limit.seconds = 1e-9  # the next step is the last
+    def end(session: Session) -> None:
+        session.limit.seconds = 1e-9  # the next step is the last
 
-    made = session(digits, tmp_path / "run", Late(30), images=None, minutes=60.0)
+    watcher = Breaks(30, besides=end)
+    made = session(digits, tmp_path / "run", watcher, images=None, minutes=60.0)
     with pytest.raises(GansmithError, match=r"not a number.*no time.*best checkpoint.*model") as e:
         made.train()
     assert "regardless" not in str(e.value)  # nothing goes on with NaN
@@ -290,14 +289,14 @@ def test_a_damaged_checkpoint_is_passed_over(digits: Dataset, tmp_path: Path) ->
     while made.step < 45:
         next(steps)
     folder = tmp_path / "run" / "checkpoints"
-    healthy = list(checkpoint.healthy(folder))
-    newest = checkpoint.path_of(folder, healthy[0][0])
+    sound = list(checkpoint.sound(folder))
+    newest = checkpoint.path_of(folder, sound[0][0])
     (newest / "model.safetensors").write_bytes(b"broken")
     while made.step < 50:
         next(steps)
     made.observer.close()
     taken = made.keeper.repairs.done[0].back_to
-    assert taken == healthy[1][0]
+    assert taken == sound[1][0]
 
 
 def test_a_repair_with_augmentation_survives_a_stop(digits: Dataset, tmp_path: Path) -> None:

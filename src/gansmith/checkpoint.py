@@ -38,7 +38,7 @@ from gansmith.errors import GansmithError
 MANIFEST = "manifest.json"
 LONGEST_MANIFEST = 2**20  # bytes
 NAME = re.compile(r"step-(\d{9,})")
-RING = 3  # healthy checkpoints that are kept to go back to
+RING = 3  # sound checkpoints that are kept to go back to
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ def step_of(path: Path) -> int:
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Leave the last `keep` checkpoints, the last few healthy ones, and the best."""
+    """Leave the last `keep` checkpoints, the last few sound ones, and the best."""
     present = paths(folder)
-    ring = [path_of(folder, step) for step, _ in islice(healthy(folder), RING)]
+    ring = [path_of(folder, step) for step, _ in islice(sound(folder), RING)]
     kept = {*present[-keep:], *ring, best(folder)}
     for path in present:
         if path not in kept:
@@ -131,7 +131,7 @@ def best(folder: Path) -> Path | None:
     return min(scored, key=_score, default=None)
 
 
-def healthy(folder: Path) -> Iterator[tuple[int, int]]:
+def sound(folder: Path) -> Iterator[tuple[int, int]]:
     """The steps of checkpoints that are worth going back to, newest first, and how many steps of
     training are in each: fewer, where a repair threw some away."""
     for path in reversed(paths(folder)):

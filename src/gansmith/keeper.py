@@ -94,8 +94,8 @@ class Keeper:
         self.game = self.balance.applied(self.repairs.treated)
 
     def treat(self, verdict: Verdict, moment: Moment) -> bool:
-        """Go back to healthy weights with a remedy; False where none is left."""
-        sound = list(checkpoint.healthy(self.run.checkpoints))
+        """Go back to sound weights with a remedy; False where none is left."""
+        sound = list(checkpoint.sound(self.run.checkpoints))
         while treatment := self.repairs.next(verdict, self.observer.health.figures, sound):
             try:
                 self._go_back(treatment)
@@ -144,10 +144,10 @@ class Keeper:
         )
 
     def _best(self) -> Checkpoint | None:
-        """That with the best score; without scores the last healthy one, or the last."""
+        """That with the best score; without scores the last sound one, or the last."""
         folder = self.run.checkpoints
-        healthy = [checkpoint.path_of(folder, step) for step, _ in checkpoint.healthy(folder)]
-        for path in filter(None, (checkpoint.best(folder), *healthy)):
+        sound = [checkpoint.path_of(folder, step) for step, _ in checkpoint.sound(folder)]
+        for path in filter(None, (checkpoint.best(folder), *sound)):
             try:
                 return checkpoint.load(path)
             except DamagedError:

@@ -223,9 +223,10 @@ class Session:
 
     def _heed(self, verdict: Verdict) -> None:
         """Repair a failed run, stop it, or let it go on: as the person chose."""
-        chosen, too_late = self.config.on_failure, self.limit.steps is None and self.finished
+        chosen = self.config.on_failure
         if chosen == "warn" and verdict.condition != NAN:
             return
+        too_late = chosen == "repair" and self.limit.steps is None and self.finished
         if chosen != "repair" or too_late or not self.keeper.treat(verdict, self.moment):
             raise self.keeper.give_up(verdict, too_late)
         self.keeper.settle()

@@ -40,7 +40,7 @@ def remedy(
     `images` is how many the weights that are gone back to have seen.
     """
     for rungs in LADDERS.get(condition, ())[attempt:]:
-        found = _both(*(rung(config, figures, images) for rung in rungs))
+        found = _together(*(rung(config, figures, images) for rung in rungs))
         if found.words:  # else all of it is so already
             return found
     return None
@@ -98,7 +98,7 @@ def revive(config: Config, figures: Figures, images: int) -> Remedy:
     if config.lr <= HIGH:
         return _rates(config, {"g": 1 / 5, "d": 2.0})
     calmer = _rates(config, dict.fromkeys("dg", NOISY))
-    return _both(calmer, penalise(config, figures, images))
+    return _together(calmer, penalise(config, figures, images))
 
 
 def penalise(config: Config, figures: Figures, images: int) -> Remedy:
@@ -136,7 +136,7 @@ def clip(config: Config, figures: Figures, images: int) -> Remedy:
     return Remedy(f"gradients clipped at a length of {longest:g}", {"clip": longest})
 
 
-def _both(*remedies: Remedy) -> Remedy:
+def _together(*remedies: Remedy) -> Remedy:
     changes: dict[str, Any] = {}
     for one in remedies:
         changes |= one.changes

@@ -83,20 +83,19 @@ class Repairs:
         self,
         verdict: Verdict,
         figures: Mapping[str, float],
-        healthy: Iterable[tuple[int, int]],
+        sound: Iterable[tuple[int, int]],
     ) -> Treatment | None:
         """What to do about a failure; None where no remedy is left.
 
-        `healthy` are the checkpoints that could be gone back to, newest first: the step of each,
+        `sound` are the checkpoints that could be gone back to, newest first: the step of each,
         and how many steps of training its weights have. One from before the trouble is taken, that
         no earlier treatment threw away or went back to in vain; none where all went wrong.
         """
         if len(self.done) >= self.config.repairs:
             return None
-        clear = verdict.since - 1 if verdict.clear is None else verdict.clear
-        until = -1 if verdict.afresh else clear
-        sound = (c for c in healthy if c[0] <= until and not self._gave_up(c[0]))
-        back_to, kept = next(sound, (None, 0))
+        until = verdict.sound_until
+        fit = (c for c in sound if c[0] <= until and not self._gave_up(c[0]))
+        back_to, kept = next(fit, (None, 0))
         attempt = sum(t.condition == verdict.condition for t in self.done)
         images = kept * self.config.batch_size
         found = remedy(verdict.condition, attempt, self.treated, figures, images)

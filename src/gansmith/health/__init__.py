@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gansmith.health.conditions import CONDITIONS, HEALTHY, NAN, NO_FAULT, WARMING_UP
-from gansmith.health.rules import LOG_RULES, RULES, Rule, Severity
+from gansmith.health.log_rules import LOG_RULES
+from gansmith.health.rules import RULES, Rule, Severity
 from gansmith.health.trends import Trends
 
 __all__ = [
@@ -52,6 +53,13 @@ class Verdict:
     evidence: tuple[str, ...] = ()
     afresh: bool = False  # no earlier state is worth going back to
     clear: int | None = None  # the last reading that did not show it; None: just before `since`
+
+    @property
+    def sound_until(self) -> int:
+        """The last step whose state can be without it; -1 where none is worth going back to."""
+        if self.afresh:
+            return -1
+        return self.since - 1 if self.clear is None else self.clear
 
     @property
     def meaning(self) -> str:

@@ -74,10 +74,11 @@ def rule(
     return Rule(condition, severity, signs, lasting, afresh)
 
 
+EARLY = 3000  # steps: hours of good training are not thrown away for what comes later
+
 REAL_FAKE = "the discriminator tells {:.0%} of pairs of a real and a generated example apart"
 VARIES = "what is generated varies {:.0%} as much as the real examples"
 NO_MORE = "and does not get more"
-EARLY = 3000  # steps: hours of good training are not thrown away for what comes later
 GAP = "its logits of real and generated ones are {:.1f} apart"
 ONE_PICTURE = (
     below("spread", 0.04, "what is generated varies {:.0%} as much as the real: all is one"),
@@ -296,69 +297,4 @@ RULES: tuple[Rule, ...] = (
         lasting=2,
     ),
     rule("getting worse", WARNING, above("score_rise", 2.0, "{:.1f} times the best"), lasting=2),
-)
-
-# For logs that hold nothing but losses (and perhaps means of D), of any common scale. `cost` is a
-# loss of a game in which none is ever negative. The log of PyTorch's tutorial, which went well, swings
-# by 73 %: single batches do more than the means in our own records.
-LOG_RULES: tuple[Rule, ...] = (
-    rule(
-        "discriminator overpowering",
-        FAILED,
-        above("steps", 300, "after {:,.0f} steps"),  # at first even good games look like this
-        below("cost_d", 0.05, "the discriminator's loss is {:.2g}"),
-        above("cost_g", 4.0, "the generator's {:.3g}"),
-        lasting=15,
-    ),
-    rule(
-        "data problem",
-        FAILED,
-        below("cost_d", 0.05, "the discriminator's loss is {:.2g}"),
-        below("cost_g", 0.05, "and the generator's {:.2g}: rivals can't both win. Labels swapped?"),
-        lasting=15,
-    ),
-    rule(
-        "generator overpowering",  # a hinge game at its rest has 2 and 0
-        FAILED,
-        above("cost_d", 2.5, "the discriminator's loss is {:.3g}"),
-        below("cost_g", 0.1, "the generator's {:.2g}"),
-        lasting=15,
-    ),
-    rule(
-        "exploding",
-        FAILED,
-        above("loss_size", 50.0, "a loss is {:.3g} in size"),
-        lasting=5,
-    ),
-    rule(
-        "generator stuck",
-        FAILED,
-        below("motion", 1e-4, "neither loss moves (by {:.1g} at most)"),
-        lasting=15,
-    ),
-    rule(
-        "discriminator overpowering",
-        WARNING,
-        below("cost_d", 0.15, "the discriminator's loss is {:.2g}"),
-        above("cost_g", 3.0, "the generator's {:.3g}"),
-        lasting=15,
-    ),
-    rule(
-        "oscillating",
-        WARNING,
-        above("swing", 0.8, "the losses swing by {:.0%} of their mean"),
-        lasting=5,
-    ),
-    rule(
-        "mode collapse",
-        FAILED,
-        below(
-            "tile_spread", 0.35, "pictures of the sheet differ {:.0%} as much as they have detail"
-        ),
-    ),
-    rule(
-        "mode collapse",
-        WARNING,
-        below("tile_modes", 0.6, "only {:.0%} of the sheet's pictures differ from one another"),
-    ),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+Log = list[dict[str, float]]
 
 # How the figures are called elsewhere: letters and digits only, in lower case, "losses" as "loss".
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -73,3 +75,16 @@ class Names:
             return "step"
         found = (figure for figure, aliases in ALIASES.items() if plain in aliases)
         return next((figure for figure in found if figure not in self.given), None)
+
+
+def named(pairs: Iterable[tuple[str | None, str]]) -> dict[str, float]:
+    """The figures among ``(figure, text)``, and their ``step`` if told; the first of each counts."""
+    found: dict[str, float] = {}
+    for figure, text in pairs:
+        if figure is None or figure in found:
+            continue
+        try:
+            found[figure] = float(text)
+        except ValueError:
+            continue
+    return found
