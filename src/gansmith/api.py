@@ -9,7 +9,15 @@ from typing import Any
 
 from gansmith import recipes
 from gansmith.config import Config, DataSpec, merge
-from gansmith.data import Dataset, Source, is_name, open_source, prepare, survey
+from gansmith.data import (
+    Dataset,
+    Source,
+    find_written,
+    is_name,
+    open_source,
+    prepare,
+    survey,
+)
 from gansmith.errors import GansmithError
 from gansmith.loop import Session, TrainResult
 from gansmith.report import write_report
@@ -184,7 +192,7 @@ def _resumed_config(
 
 def _open_again(config: Config, run: RunFolder) -> Source:
     try:
-        return _open(config)
+        return _open(config, words=config.model == "words")
     except GansmithError as error:
         raise GansmithError(
             f"{error}\nIf the data moved, name their place: gansmith train SOURCE --resume "
@@ -196,7 +204,9 @@ def _new_config(
     source: str, recipe: str | None, settings: Mapping[str, Any], watcher: Watcher
 ) -> tuple[Config, Source]:
     base = merge(Config(), {**settings, "source": _place(source)})
-    opened = _open(base)
+    opened = _open(base, words=recipe == "words")
+    if recipe is None and (written := find_written(base.source)) is not None:
+        opened = written
     look = survey(opened)
     if recipe is None:
         recipe, reason = recipes.choose(look.kind, look.count, look.height, look.width)
@@ -212,8 +222,9 @@ def _place(source: str) -> str:
     return str(Path(source).absolute())
 
 
-def _open(config: Config) -> Source:
-    return open_source(config.source, data_dir=Path(config.data_dir) if config.data_dir else None)
+def _open(config: Config, words: bool) -> Source:
+    data_dir = Path(config.data_dir) if config.data_dir else None
+    return open_source(config.source, data_dir=data_dir, words=words)
 
 
 def prepare_for(source: Source, config: Config, counting: Counting | None = None) -> Dataset:

@@ -57,7 +57,7 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     # the players
-    model: Literal["compact", "dcgan", "dcgan-keras", "mlp"] = "dcgan"
+    model: Literal["compact", "dcgan", "dcgan-keras", "mlp", "words"] = "dcgan"
     size: Size | None = "64"  # "64" or "56x64", width × height; None for points
     latent_size: Count = 100
     latent: Literal["normal", "uniform"] = "normal"
@@ -90,6 +90,15 @@ class Config(Section):
     augment_p: Share = 0.8  # above 0.8 the generator can no longer tell them from the data
     augment_target: Share = 0.0  # of D's sign on real pictures (ADA), augment_p the most; 0: always
     augment_kimg: Annotated[float, Field(gt=0)] = 100.0  # thousand images from odds of 0 to 1
+
+    # words: the recogniser, and what the generator is made to write while it trains
+    recogniser_filters: Count = 16
+    recogniser_lr: Rate = 1e-3
+    reading: Weight = 1.0  # weight of being read, beside that of being taken for real
+    reading_from: Weight = 1.5  # the recogniser's loss a character below which it is listened to
+    style: Weight = 0.5  # weight of a style's being found again in what is written in it
+    recombined: Share = 0.5  # of the texts: the beginning of one and the end of another
+    unlabelled: str | None = None  # further words, without transcriptions: for D alone
 
     # the optimisers
     batch_size: Annotated[int, Field(ge=2)] = 64
@@ -143,9 +152,28 @@ class Config(Section):
             )
         if self.model == "mlp" and (self.augment or self.data.flip or self.data.affine):
             problems.append("augment, data.flip and data.affine are for pictures, not for points")
+        problems += self._problems_of_words() if self.model == "words" else []
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _problems_of_words(self) -> list[str]:
+        """Keys that other networks have and the words' have not."""
+        usual = {
+            **{"augment": (), "batches": "separate", "conditional": "no", "gradient_penalty": 0},
+            **{"mismatch": 0, "instance_noise": 0, "r2": 0, "dropout": 0, "latent": "normal"},
+            **{
+                "d_steps": 1,
+                "data": DataConfig().model_copy(
+                    update={"max_skipped": self.data.max_skipped, "memory_gb": self.data.memory_gb}
+                ),
+            },
+        }
+        return [
+            f"{key}: the words' networks have no such switch"
+            for key, value in usual.items()
+            if getattr(self, key) != value
+        ]
 
     @property
     def width(self) -> int | None:
@@ -163,22 +191,42 @@ class Config(Section):
         return self.model_dump_json(indent=2) + "\n"
 
 
+class Script(Section):
+    """What a generator of words can write, and how wide (see `models.layout`)."""
+
+    alphabet: Annotated[tuple[str, ...], Field(min_length=1, max_length=20_000)]
+    widths: tuple[Annotated[float, Field(gt=0, le=1e4)], ...]  # of each character, in pixels
+    paces: Annotated[tuple[float, ...], Field(min_length=2)]  # quantiles of the logarithm of pace
+
+    @model_validator(mode="after")
+    def _agree(self) -> Script:
+        if len(self.widths) != len(self.alphabet) or len(set(self.alphabet)) < len(self.alphabet):
+            raise ValueError("expected one width for each of so many different characters")
+        return self
+
+
 class DataSpec(Section):
     """What a generator makes, and what its numbers mean. Stored with every model.
 
-    Pictures are C×H×W in [-1, 1] = 0…255; points are D numbers, standardised by `mean` and `std`.
+    Pictures are C×H×W in [-1, 1] = 0…255; points are D numbers, standardised by `mean` and `std`;
+    words are 1×H×W in [0, 1], where 1 is ink, and W that of the widest seen.
     """
 
-    kind: Literal["pictures", "points"]
+    kind: Literal["pictures", "points", "words"]
     shape: tuple[Count, ...]
     classes: tuple[str, ...] | None = None  # the labels the generator listens to
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    script: Script | None = None
 
     @model_validator(mode="after")
     def _agree(self) -> DataSpec:
-        if self.kind == "pictures" and len(self.shape) != 3:
+        if self.kind != "points" and len(self.shape) != 3:
             raise ValueError("shape: expected channels, height and width")
+        if (self.kind == "words") != (self.script is not None):
+            raise ValueError("script: expected of words, and of nothing else")
+        if self.kind == "words" and (self.shape[0] != 1 or self.shape[1] not in (32, 64)):
+            raise ValueError("shape: expected one channel and a height of 32 or 64")
         if self.kind == "points" and not ((len(self.mean),) == (len(self.std),) == self.shape):
             raise ValueError("expected one size as shape, and as many means and deviations")
         return self

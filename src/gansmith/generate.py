@@ -183,9 +183,12 @@ def load(path: str | Path, device: str = "auto") -> Model:
 
 
 def to_values(made: Tensor, spec: DataSpec) -> np.ndarray:
-    """A network's output in the data's own terms: uint8 (N, H, W, C), or float32 points (N, D)."""
+    """A network's output in the data's own terms: uint8 (N, H, W, C), words dark on white among
+    them, or float32 points (N, D)."""
     if spec.kind == "pictures":
         return to_uint8(made)
+    if spec.kind == "words":  # ink is 1 there, and paper 255 here
+        return to_uint8(1 - 2 * made)
     points = made.float().cpu() * torch.tensor(spec.std) + torch.tensor(spec.mean)
     return points.numpy().astype(np.float32)
 

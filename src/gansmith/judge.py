@@ -14,7 +14,7 @@ from gansmith.data import Dataset, order
 from gansmith.imaging import to_uint8
 from gansmith.metrics.distances import fid, sliced_wasserstein
 from gansmith.metrics.features import Embedding, FeatureSpace, random_space
-from gansmith.models import build_networks, draw_latent
+from gansmith.models import build_networks, draw_latent, example_inputs, tracing
 from gansmith.runtime import Draw, derive_seed
 from gansmith.stream import Stream
 
@@ -49,6 +49,8 @@ class Judge:
         against = f"{self.count:,} generated against {len(self._real):,} real of {shape}"
         if self.space is None:
             return f"sliced Wasserstein, {against}, seed {self.config.seed}"
+        if self.spec.kind == "words":
+            against += ", of each its first square"
         space = f"{self.space.name} features ({self.space.weights}, resize: {self.space.resize})"
         return f"FID, {against}, {space}, seed {self.config.seed}"
 
@@ -72,11 +74,14 @@ class Judge:
     def _made(self, make: Maker) -> list[Embedding]:
         generator = torch.Generator().manual_seed(derive_seed(self.config.seed, Draw.SCORE))
         latents = draw_latent(self.config, self.count, torch.device("cpu"), generator)
-        parts = torch.split(latents, self.batch)
-        labels = (
-            [None] * len(parts) if self._labels is None else torch.split(self._labels, self.batch)
-        )
-        return [self._embed(make(*part)) for part in zip(parts, labels, strict=True)]
+        labels = self.stream.relabelled(latents, self._labels)
+        if labels is None:
+            return [self._embed(make(part, None)) for part in torch.split(latents, self.batch)]
+        if self.spec.kind == "words":  # of one width together, or most of a part is padding
+            by_width = labels[:, 0].argsort(stable=True)
+            latents, labels = latents[by_width.cpu()], labels[by_width]
+        parts = zip(*(torch.split(x, self.batch) for x in (latents, labels)), strict=True)
+        return [self._embed(make(*part)) for part in parts]
 
     @cached_property
     def _labels(self) -> Tensor | None:
@@ -102,7 +107,16 @@ class Judge:
     def _embed(self, examples: Tensor) -> Embedding:
         if self.space is None:
             return Embedding(examples.float().cpu().flatten(1), None)
+        if self.spec.kind == "words":
+            examples = begin(examples)
         return self.space.embed(torch.from_numpy(to_uint8(examples)).permute(0, 3, 1, 2))
+
+
+def begin(words: Tensor) -> Tensor:
+    """The first square of each word, as a picture in [-1, 1]: ink (N, 1, H, W) → (N, 1, H, H)."""
+    side = words.shape[2]
+    square = torch.nn.functional.pad(words[..., :side], (0, max(0, side - words.shape[3])))
+    return 1 - 2 * square
 
 
 def shares(probabilities: Tensor) -> Tensor:
@@ -147,7 +161,8 @@ def evaluation_interval(config: Config, spec: DataSpec, space: FeatureSpace | No
 def work(config: Config, spec: DataSpec, space: FeatureSpace) -> tuple[int, int]:
     """Operations of a step of training, and what a score costs in such ones."""
     make, _, step = game_work(config, spec)
-    picture = torch.zeros(1, *spec.shape, dtype=torch.uint8)
+    seen = (*spec.shape[:-1], spec.shape[-2]) if spec.kind == "words" else spec.shape
+    picture = torch.zeros(1, *seen, dtype=torch.uint8)
     see = _operations(space.embed, picture)
     compare = _compare(config.evaluate_n, space.embed(picture).features.shape[1])
     return step, SLOWNESS * (config.evaluate_n * (make + see) + compare)
@@ -155,10 +170,9 @@ def work(config: Config, spec: DataSpec, space: FeatureSpace) -> tuple[int, int]
 
 def game_work(config: Config, spec: DataSpec) -> tuple[int, int, int]:
     """Operations of making an example, of telling one, and of a step of training (penalties aside)."""
-    with torch.device("meta"):
+    with tracing(spec):
         networks = build_networks(config, spec)
-        latent, example = torch.zeros(1, config.latent_size), torch.zeros(1, *spec.shape)
-        labels = torch.zeros(1, dtype=torch.long) if spec.classes else None
+        latent, example, labels = example_inputs(config, spec)
     make = _operations(networks.generator.eval(), latent, labels)
     tell = _operations(networks.discriminator.eval(), example, labels)
     # A forward pass and its gradients are three. A turn: fake ones made, real and fake told apart;

@@ -11,21 +11,25 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from gansmith import word_objectives
 from gansmith.config import Config
 from gansmith.data import Dataset
 from gansmith.health import NAN, Severity, Verdict
 from gansmith.judge import Judge, choose_space
 from gansmith.keeper import Keeper, Moment
+from gansmith.models import words
 from gansmith.objectives import discriminator_losses, generator_losses
 from gansmith.observe import Observer
 from gansmith.players import Players, clip
+from gansmith.reader import LONGEST, Reader
 from gansmith.recipes import check_fit
 from gansmith.run import RunFolder, clear_errors
 from gansmith.runtime import World, pick_device, pick_precision, seed_step
 from gansmith.signals import Stop, Stopped
-from gansmith.stream import Stream, describe
+from gansmith.stream import Deal, describe
 from gansmith.summary import guard_bf16
 from gansmith.watch import Progress, Silent, Watcher
+from gansmith.word_stream import open_stream
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Session:
         self.device = pick_device(config.device)
         self.precision = pick_precision(config.precision, self.device)
         self.limit = Limit(config, len(dataset))
-        self.stream = Stream(dataset, config, self.spec, self.world, self.device)
+        self.stream = open_stream(dataset, config, self.spec, self.world, self.device)
         self.players = Players.create(config, self.spec, self.device)
         space = choose_space(dataset, config, self.spec, self.watcher.say)
         self.judge = Judge(config, self.spec, self.stream, space)
@@ -175,31 +179,73 @@ class Session:
     def _play(self) -> dict[str, Tensor]:
         """One step of the game: the discriminator's turns, then the generator's."""
         config, players = self.keeper.game, self.players
-        images = self.learnt * config.batch_size
         penalise = self.step % config.penalty_every == 0
         clipped = []
         for turn in range(config.d_steps):
-            index = self.step * config.d_steps + turn
-            batch = self.stream.batch(index)
+            deal = self.stream.deal(self.step * config.d_steps + turn)
             with self.precision.autocast():
                 with torch.set_grad_enabled(turn == config.d_steps - 1):
-                    fake = players.generator(self.stream.latent(index), batch.labels)
-                d = discriminator_losses(
-                    players.discriminator, *batch, fake, config, images, penalise, players.odds
-                )
+                    fake = players.generator(deal.latent, deal.asked)
+                d = self._d_losses(deal, fake.detach(), penalise)
             players.d_optimizer.zero_grad()
             d["total"].backward()  # type: ignore[no-untyped-call]
             clipped.append(clip(players.discriminator, config.clip))
             players.d_optimizer.step()
         # The last fake serves the generator too: its graph is still there, its weights unchanged.
         with self.precision.autocast(), frozen(players.discriminator):
-            g = generator_losses(players.discriminator, *batch, fake, config, images, players.odds)
+            g = self._g_losses(deal, fake)
             players.g_optimizer.zero_grad()
             g["total"].backward()  # type: ignore[no-untyped-call]
             clipped.append(clip(players.generator, config.clip))
             players.g_optimizer.step()
         players.odds.update(d["real_sign"])
-        return {**d, **g, "clipped": torch.stack(clipped).mean()}
+        r = {}
+        if players.reader and players.reader.due(self.step):
+            r = self._learn_to_read(players.reader, deal)
+        return {**d, **g, **r, "clipped": torch.stack(clipped).mean()}
+
+    def _d_losses(self, deal: Deal, fake: Tensor, penalise: bool) -> dict[str, Tensor]:
+        config, players = self.keeper.game, self.players
+        if isinstance(players.discriminator, words.Discriminator):
+            return word_objectives.discriminator_losses(
+                players.discriminator, deal, fake, config, penalise
+            )
+        images = self.learnt * config.batch_size
+        return discriminator_losses(
+            players.discriminator,
+            deal.real,
+            deal.labels,
+            fake,
+            config,
+            images,
+            penalise,
+            players.odds,
+        )
+
+    def _g_losses(self, deal: Deal, fake: Tensor) -> dict[str, Tensor]:
+        config, players = self.keeper.game, self.players
+        if isinstance(players.discriminator, words.Discriminator):
+            assert players.reader is not None
+            return word_objectives.generator_losses(
+                players.discriminator, players.reader, deal, fake, config
+            )
+        images = self.learnt * config.batch_size
+        return generator_losses(
+            players.discriminator, deal.real, deal.labels, fake, config, images, players.odds
+        )
+
+    def _learn_to_read(self, reader: Reader, deal: Deal) -> dict[str, Tensor]:
+        """The recogniser's turn, on real words."""
+        with self.precision.autocast():
+            r = word_objectives.recogniser_losses(
+                reader.network, deal, self.learnt * self.config.batch_size
+            )
+        reader.optimizer.zero_grad()
+        r["total"].backward()  # type: ignore[no-untyped-call]
+        clip(reader.network, LONGEST)
+        reader.optimizer.step()
+        reader.note(r["loss_r"])
+        return r
 
     def _look(self) -> None:
         """Measure what is due, and heed what it says of the run's health."""

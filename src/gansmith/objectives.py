@@ -52,10 +52,13 @@ def discriminator_losses(
         total = total + config.penalty_every * _penalties(
             discriminator, real, fake, real_logits, fake_logits, labels, config
         )
+    return {"total": total, "loss_d": adversarial.detach(), **figures_of(real_logits, fake_logits)}
+
+
+def figures_of(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+    """What the logits of a turn tell, beside its loss."""
     on_real, on_fake = real_logits.detach(), fake_logits.detach()
     return {
-        "total": total,
-        "loss_d": adversarial.detach(),
         "d_real": on_real.sigmoid().mean(),
         "d_fake": on_fake.sigmoid().mean(),
         "logit_real": on_real.mean(),

@@ -14,12 +14,11 @@ from gansmith.config import Config, DataSpec
 from gansmith.generate import to_values
 from gansmith.health import Health
 from gansmith.judge import Judge
-from gansmith.models import draw_latent
 from gansmith.players import Players
 from gansmith.run import RunFolder
-from gansmith.runtime import Draw, derive_seed
 from gansmith.stream import Stream
 from gansmith.vitals import Probe
+from gansmith.word_stream import SHEET
 
 LOSSES = ("loss_d", "loss_g")
 FIGURES = (
@@ -27,34 +26,42 @@ FIGURES = (
     *("d_real", "d_fake", "d_fake_after", "logit_real", "logit_fake", "right_real", "right_fake"),
     *("told", "clipped"),
 )
+# Of words: the recogniser on real ones and on generated ones, and styles' being found again.
+READING = ("loss_r", "loss_read", "loss_style")
 
 
 class Meter:
-    """Means over the steps since the last reading, summed on the device: reading is what waits."""
+    """Means over the steps since the last reading, summed on the device: reading is what waits.
 
-    def __init__(self, device: torch.device):
-        self.sums = torch.zeros(len(FIGURES) + len(LOSSES), device=device)
-        self.count = 0
+    A figure that a step does not have does not count in that step.
+    """
+
+    def __init__(self, device: torch.device, names: tuple[str, ...] = FIGURES):
+        self.names = names
+        self.sums = torch.zeros(len(names) + len(LOSSES), device=device)
+        self.counts = torch.zeros(len(names), dtype=torch.int64)
 
     def add(self, figures: Mapping[str, Tensor]) -> None:
-        found = torch.stack([figures[name] for name in FIGURES])
+        none = self.sums.new_zeros(())
+        found = torch.stack([figures.get(name, none) for name in self.names])
         self.sums += torch.cat([found, found[: len(LOSSES)].square()])
-        self.count += 1
+        self.counts += torch.tensor([name in figures for name in self.names])
 
     def means(self) -> dict[str, float]:
         """Means, and the losses' standard deviations as ``…_sd``.
 
         NaN in any step since the last reading shows here: sums do not forget it.
         """
-        means = [s / max(1, self.count) for s in self.sums.tolist()]
-        found = dict(zip(FIGURES, means, strict=False))
-        for name, square in zip(LOSSES, means[len(FIGURES) :], strict=True):
-            found[f"{name}_sd"] = math.sqrt(max(0.0, square - found[name] ** 2))
+        sums, counts = self.sums.tolist(), self.counts.tolist()
+        found = {n: s / c for n, s, c in zip(self.names, sums, counts, strict=False) if c}
+        for number, name in enumerate(LOSSES):
+            square = sums[len(self.names) + number] / max(1, counts[number])
+            found[f"{name}_sd"] = math.sqrt(max(0.0, square - found.get(name, 0.0) ** 2))
         return found
 
     def clear(self) -> None:
         self.sums.zero_()
-        self.count = 0
+        self.counts.zero_()
 
 
 class Observer:
@@ -72,7 +79,7 @@ class Observer:
     ):
         self.config, self.spec, self.run, self.stream = config, spec, run, stream
         self.players, self.judge, self.device = players, judge, device
-        self.meter = Meter(device)
+        self.meter = Meter(device, FIGURES + READING if spec.kind == "words" else FIGURES)
         self.probe = Probe(config, spec, stream, players)
         self.health = Health()
         self.latest: dict[str, float] = {}
@@ -84,14 +91,14 @@ class Observer:
         """The running sums, so that a resumed run's next means are those of an unbroken one."""
         return {
             "meter.sums": self.meter.sums,
-            "meter.count": torch.tensor(self.meter.count),
+            "meter.counts": self.meter.counts,
             **self.probe.motion.tensors(),
         }
 
     def restore(self, tensors: Mapping[str, Tensor], images: int, seconds: float) -> None:
         """Take over a checkpoint's sums, and what the records before it say of the run's health."""
         self.meter.sums.copy_(tensors["meter.sums"])
-        self.meter.count = int(tensors["meter.count"])
+        self.meter.counts.copy_(tensors["meter.counts"])
         self.probe.motion.restore(tensors)
         self._last_time = (images, seconds)
 
@@ -183,8 +190,8 @@ class Observer:
 
     def _sample(self, step: int) -> None:
         """The averaged generator's answer to always the same noise."""
-        made = self._made(self._sheet_size, Draw.SHEET, labels=self._sheet_labels())
-        values = to_values(made, self.spec)
+        with torch.no_grad():
+            values = to_values(self._make(*self.stream.sheet(self._sheet_size)), self.spec)
         self.run.write_samples(f"step-{step:09d}", values, self._columns)
         if values.ndim == 4:
             self.board.add_images("samples", values, step, dataformats="NHWC")
@@ -208,21 +215,20 @@ class Observer:
         made: Tensor = self.players.ema.network(latents.to(self.device), labels)
         return made.float()
 
-    @torch.no_grad()
-    def _made(self, count: int, use: Draw, labels: Tensor | None) -> Tensor:
-        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, use))
-        return self._make(draw_latent(self.config, count, torch.device("cpu"), generator), labels)
-
     def _real(self) -> Any:
         """Real examples in the places of generated ones: each under its class where there are any."""
-        labels = self._sheet_labels()
-        if labels is None:
+        if not self.spec.classes:
             return to_values(self.stream.reference(self._sheet_size).real, self.spec)
+        _, labels = self.stream.sheet(self._sheet_size)
+        assert labels is not None
         return to_values(self.stream.reference_of(labels.cpu()).real, self.spec)
 
     @property
     def _columns(self) -> int | None:
-        """With labels, a column a class (as long as the sheet stays about as wide as high)."""
+        """With labels, a column a class (as long as the sheet stays about as wide as high); of words,
+        a column a style."""
+        if self.spec.kind == "words":
+            return SHEET
         classes = self.spec.class_count
         return classes if 1 < classes <= 16 else None
 
@@ -231,8 +237,3 @@ class Observer:
         """As many as asked for, but whole rows."""
         count, columns = self.config.samples, self._columns
         return count - count % columns if columns and count > columns else count
-
-    def _sheet_labels(self) -> Tensor | None:
-        if not self.spec.classes:
-            return None
-        return torch.arange(self._sheet_size, device=self.device) % self.spec.class_count

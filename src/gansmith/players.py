@@ -13,6 +13,7 @@ from gansmith.config import Config, DataSpec
 from gansmith.ema import EMA
 from gansmith.errors import GansmithError
 from gansmith.models import build_networks
+from gansmith.reader import Reader
 from gansmith.runtime import Draw, derive_seed
 
 Tensors = dict[str, Tensor]
@@ -26,6 +27,7 @@ class Players:
     g_optimizer: torch.optim.Optimizer
     d_optimizer: torch.optim.Optimizer
     odds: Odds
+    reader: Reader | None = None  # in games of words
 
     @classmethod
     def create(
@@ -43,6 +45,7 @@ class Players:
             adam(generator, config.lr, config),
             adam(discriminator, config.d_lr or config.lr, config),
             Odds(config, device),
+            Reader(config, spec, device) if spec.script else None,
         )
 
     def renew(self, config: Config, spec: DataSpec, attempt: int) -> None:
@@ -53,10 +56,10 @@ class Players:
     def set_rates(self, config: Config, share: float) -> None:
         """Learning rates for a run of which `share` (0 to 1) is done."""
         left = min(1.0, (1 - share) / config.lr_decay) if config.lr_decay else 1.0
-        for optimizer, lr in (
-            (self.g_optimizer, config.lr),
-            (self.d_optimizer, config.d_lr or config.lr),
-        ):
+        rates = [(self.g_optimizer, config.lr), (self.d_optimizer, config.d_lr or config.lr)]
+        if self.reader:
+            rates.append((self.reader.optimizer, config.recogniser_lr))
+        for optimizer, lr in rates:
             for group in optimizer.param_groups:
                 group["lr"] = lr * left
 
@@ -70,26 +73,40 @@ class Players:
 
     def tensors(self) -> dict[str, Tensors]:
         """All state that is tensors, by checkpoint file."""
-        networks = {
+        moments = _prefixed((n, optimizer_tensors(o)) for n, o in self.optimizers.items())
+        numbers = {"odds.p": self.odds.p}
+        if self.reader:
+            numbers["reader.loss"] = self.reader.loss
+        return {
+            "model": _prefixed((name, n.state_dict()) for name, n in self.networks.items()),
+            "train_state": {**moments, **numbers},
+        }
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All that have weights, by the names they have in checkpoints."""
+        found = {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "ema": self.ema.network,
         }
-        optimizers = {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
-        moments = _prefixed((n, optimizer_tensors(o)) for n, o in optimizers.items())
-        return {
-            "model": _prefixed((name, n.state_dict()) for name, n in networks.items()),
-            "train_state": {**moments, "odds.p": self.odds.p},
-        }
+        return found | ({"recogniser": self.reader.network} if self.reader else {})
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """The same of what trains them."""
+        found = {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
+        return found | ({"r_optimizer": self.reader.optimizer} if self.reader else {})
 
     def restore(self, files: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Take over the tensors of a checkpoint. GansmithError where they are another network's."""
         try:
-            self.generator.load_state_dict(_part(files["model"], "generator"))
-            self.discriminator.load_state_dict(_part(files["model"], "discriminator"))
-            self.ema.network.load_state_dict(_part(files["model"], "ema"))
-            load_optimizer(self.g_optimizer, _part(files["train_state"], "g_optimizer"))
-            load_optimizer(self.d_optimizer, _part(files["train_state"], "d_optimizer"))
+            for name, network in self.networks.items():
+                network.load_state_dict(_part(files["model"], name))
+            for name, optimizer in self.optimizers.items():
+                load_optimizer(optimizer, _part(files["train_state"], name))
+            if self.reader:
+                self.reader.loss.copy_(files["train_state"]["reader.loss"])
             if self.odds.adaptive:  # constant ones are the configuration's
                 self.odds.p.copy_(files["train_state"]["odds.p"])
         except (KeyError, RuntimeError, ValueError) as error:
@@ -104,7 +121,7 @@ class Players:
 
     def all_finite(self) -> bool:
         """Whether every weight and running statistic is a number."""
-        states = (self.generator, self.discriminator, self.ema.network)
+        states = self.networks.values()
         floats = [t for n in states for t in n.state_dict().values() if t.is_floating_point()]
         # One reduction a tensor and one wait for the device in all.
         return bool(torch.stack([torch.isfinite(t).all() for t in floats]).all())

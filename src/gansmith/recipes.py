@@ -160,6 +160,35 @@ def fast_few() -> Config:
     )
 
 
+def words() -> Config:
+    """Handwritten words of any length, from pictures of words and what they say.
+
+    ScrabbleGAN (Fogel et al. 2020) made small: see models.words. A discriminator without
+    normalisation, bounded by R1; everything else that is not the paper's is in docs/log.md.
+    """
+    return Config(
+        recipe="words",
+        model="words",
+        size="32",
+        latent_size=64,
+        generator_filters=32,
+        discriminator_filters=32,
+        init="torch",
+        d_norm="none",
+        r1=0.1,
+        penalty_every=16,
+        batch_size=32,
+        lr=5e-4,
+        d_lr=5e-4,
+        lr_decay=0.5,
+        beta1=0.0,
+        beta2=0.99,
+        evaluate_n=500,
+        minutes=15,
+        samples=60,
+    )
+
+
 RECIPES: dict[str, Callable[[], Config]] = {
     "dcgan": dcgan,
     "dcgan-32": dcgan_32,
@@ -169,6 +198,7 @@ RECIPES: dict[str, Callable[[], Config]] = {
     "fast-few": fast_few,
     "few-images": few_images,
     "gan-1d": gan_1d,
+    "words": words,
 }
 
 
@@ -183,6 +213,8 @@ def choose(kind: str, count: int, height: int | None, width: int | None) -> tupl
     """The recipe for such data, and the reason in words."""
     if kind == "points":
         return "gan-1d", "the data are points"
+    if kind == "words":
+        return "words", "the pictures have transcriptions"
     if count < FEW:
         return "fast-few", f"there are only {count:,} pictures"
     return "fast", f"there are {count:,} pictures of about {width}x{height}"
@@ -210,8 +242,9 @@ def own_size(height: int, width: int) -> str:
 
 def check_fit(config: Config, spec: DataSpec) -> None:
     """Raise a GansmithError where the network can't make such data."""
-    if (config.model == "mlp") != (spec.kind == "points"):
-        other = "gan-1d" if spec.kind == "points" else "fast, dcgan or few-images"
+    made = {"mlp": "points", "words": "words"}.get(config.model, "pictures")
+    if made != spec.kind:
+        other = {"points": "gan-1d", "words": "words"}.get(spec.kind, "fast, dcgan or few-images")
         raise GansmithError(
             f"recipe {config.recipe}: its {config.model} network can't make {spec.kind}; use {other}"
         )

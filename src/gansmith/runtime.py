@@ -100,6 +100,7 @@ class Draw(IntEnum):
     USEFULNESS = 8  # which real examples those learn from, and in what order
     PROBE = 9  # the latents that a game's health is judged by
     HELD_OUT = 10  # which real examples are kept from training
+    REFEREE = 11  # the training of the recognisers that words are judged by
 
 
 def derive_seed(seed: int, *path: int) -> int:

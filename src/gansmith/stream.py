@@ -14,13 +14,15 @@ from gansmith.data import Dataset, order
 from gansmith.errors import GansmithError
 from gansmith.models import draw_latent
 from gansmith.runtime import Draw, World, derive_seed
+from gansmith.script import learn_script
 
 ON_DEVICE_SHARE = 0.25  # of the accelerator's memory that a data set may take up
 LEAST_HELD, MOST_HELD = 32, 1000  # examples kept from training: fewer tell little, more no more
 
 
 class Batch(NamedTuple):
-    """`real` (N, C, H, W) in [-1, 1] or standardised points (N, D); `labels` int64 (N,) or None."""
+    """`real` (N, C, H, W) in [-1, 1], standardised points (N, D), or words (N, 1, H, W) in [0, 1];
+    `labels` int64 (N,) or None, of words rows of `models.layout.label_rows`."""
 
     real: Tensor
     labels: Tensor | None
@@ -35,6 +37,8 @@ def describe(dataset: Dataset, config: Config) -> DataSpec:
     labelled = config.conditional != "no" and dataset.labels is not None
     classes = tuple(dataset.classes or ()) if labelled else None
     shape = tuple(dataset.values.shape[1:])
+    if dataset.written is not None:
+        return DataSpec(kind="words", shape=shape, script=learn_script(dataset.written, shape[1]))
     if dataset.kind == "pictures":
         return DataSpec(kind="pictures", shape=shape, classes=classes or None)
     std, mean = torch.std_mean(dataset.values.double(), 0, correction=0)
@@ -42,6 +46,15 @@ def describe(dataset: Dataset, config: Config) -> DataSpec:
     return DataSpec(
         kind="points", shape=shape, classes=classes or None, mean=mean.tolist(), std=std.tolist()
     )
+
+
+class Deal(NamedTuple):
+    """What a turn is played with: a batch, and latents (N, Z) and labels to ask the generator for."""
+
+    real: Tensor
+    labels: Tensor | None
+    latent: Tensor
+    asked: Tensor | None
 
 
 class Stream:
@@ -54,11 +67,20 @@ class Stream:
         self.own = world.share(config.batch_size)
         home = device if _fits(dataset.values, device) else torch.device("cpu")
         self.values = dataset.values.to(home)
-        known = dataset.labels if spec.classes else None
+        known = self._labels(dataset)
         self.known = None if known is None else known.to(home)
         self.rows, self.held_rows = (r.to(home) for r in split(len(dataset), config))
         self.size = len(self.rows)
         self.real_only = [k for k in ("flip", "affine") if getattr(config.data, k)]
+
+    def _labels(self, dataset: Dataset) -> Tensor | None:
+        """What the networks are told of each example."""
+        return dataset.labels if self.spec.classes else None
+
+    def deal(self, index: int) -> Deal:
+        """All that the index-th turn is played with; the generator is asked for the batch's labels."""
+        batch = self.batch(index)
+        return Deal(*batch, self.latent(index), batch.labels)
 
     def batch(self, index: int) -> Batch:
         """The index-th batch of the run (this process's share of it)."""
@@ -68,6 +90,17 @@ class Stream:
         if self.real_only:
             batch = batch._replace(real=augment(batch.real, self.real_only, 1.0))
         return batch
+
+    def sheet(self, count: int) -> tuple[Tensor, Tensor | None]:
+        """The latents and labels of sample sheets: always the same, each class in turn."""
+        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, Draw.SHEET))
+        latent = draw_latent(self.config, count, torch.device("cpu"), generator)
+        classes = self.spec.class_count
+        return latent, torch.arange(count, device=self.device) % classes if classes else None
+
+    def relabelled(self, latent: Tensor, labels: Tensor | None) -> Tensor | None:
+        """The labels of real examples, as these latents would have them."""
+        return labels
 
     def recent(self, step: int, count: int) -> Batch:
         """The last `count` examples that the players were shown before `step`, as they are."""
@@ -138,9 +171,11 @@ def split(count: int, config: Config) -> tuple[Tensor, Tensor]:
 
 
 def to_network(values: Tensor, spec: DataSpec) -> Tensor:
-    """uint8 pictures → [-1, 1]; points → standardised."""
+    """uint8 pictures → [-1, 1]; words → ink in [0, 1]; points → standardised."""
     if spec.kind == "pictures":
         return values.float().div_(127.5).sub_(1)
+    if spec.kind == "words":
+        return values.float().div_(-255).add_(1)
     mean, std = (torch.tensor(x, device=values.device) for x in (spec.mean, spec.std))
     return (values - mean) / std
 

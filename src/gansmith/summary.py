@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gansmith.bf16 import keep_fp32_where_wrong
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
-from gansmith.models import build_networks
+from gansmith.models import build_networks, example_inputs, tracing
 from gansmith.players import Players
 from gansmith.runtime import Precision, pick_device
 from gansmith.stream import Stream
@@ -46,10 +46,9 @@ class Summary:
 def summarise(config: Config, spec: DataSpec) -> Summary:
     """Trace both networks on torch's meta device: shapes without memory or arithmetic."""
     try:
-        with torch.device("meta"):
+        with tracing(spec):
             networks = build_networks(config, spec)
-            labels = torch.zeros(1, dtype=torch.long) if spec.classes else None
-            latent, example = torch.zeros(1, config.latent_size), torch.zeros(1, *spec.shape)
+            latent, example, labels = example_inputs(config, spec)
             g = _trace(networks.generator.eval(), latent, labels)
             d = _trace(networks.discriminator.eval(), example, labels)
     except RuntimeError as error:  # more weights than can be counted
@@ -71,13 +70,15 @@ def guard_bf16(players: Players, stream: Stream, precision: Precision) -> list[s
         return []
     batch = stream.reference(stream.config.batch_size)
     latent = torch.randn(len(batch.real), stream.config.latent_size, device=stream.device)
-    networks: list[tuple[nn.Module, Tensor]] = [
-        (players.generator.eval(), latent),
-        (players.discriminator.eval(), batch.real),
+    networks: list[tuple[nn.Module, Tensor, Tensor | None]] = [
+        (players.generator, latent, stream.relabelled(latent, batch.labels)),
+        (players.discriminator, batch.real, batch.labels),
     ]
+    if players.reader and batch.labels is not None:
+        networks.append((players.reader.network, batch.real, batch.labels[:, 0]))
     wrong = []
-    for network, x in networks:
-        wrong += keep_fp32_where_wrong(network, x, batch.labels)
+    for network, x, labels in networks:
+        wrong += keep_fp32_where_wrong(network.eval(), x, labels)
         network.train()
     return wrong
 

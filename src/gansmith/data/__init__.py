@@ -20,13 +20,16 @@ from gansmith.data.order import order
 from gansmith.data.parquet import ParquetSource
 from gansmith.data.pictures import SUFFIXES
 from gansmith.data.prepare import Dataset, prepare
+from gansmith.data.record import Written
 from gansmith.data.source import Item, Skipped, Source
 from gansmith.data.survey import Survey, survey
 from gansmith.data.toy import TOYS, open_toy
+from gansmith.data.words import RENDERED, find_written, open_words
 from gansmith.errors import GansmithError
 
 __all__ = [
     "DOWNLOADS",
+    "RENDERED",
     "TOYS",
     "ArraySource",
     "Dataset",
@@ -36,6 +39,8 @@ __all__ = [
     "Skipped",
     "Source",
     "Survey",
+    "Written",
+    "find_written",
     "inspect_source",
     "is_name",
     "open_source",
@@ -52,17 +57,23 @@ _KINDS = (
 
 
 def open_source(
-    spec: str | os.PathLike[str], *, data_dir: Path | None = None, mirror: str | None = None
+    spec: str | os.PathLike[str],
+    *,
+    data_dir: Path | None = None,
+    mirror: str | None = None,
+    words: bool = False,
 ) -> Source:
     """Open data by name or path.
 
     Args:
-        spec: ``digits``; a toy (``parabola``, ``ring``, ``grid25``); what can be downloaded
+        spec: ``digits``; ``words`` and ``digit-strings``, rendered; a toy (``parabola``, ``ring``,
+            ``grid25``); what can be downloaded
             (``mnist`` and others, ``mnist:test`` for the other split); ``hf:owner/name[:split]``;
             or the path of a folder, archive, array, IDX or Parquet file. A path that exists wins
             only if it is written as one (``./mnist``).
         data_dir: where the files of a named data set lie already; nothing is downloaded then.
         mirror: an address to download from instead of the origin; GANSMITH_MIRROR if None.
+        words: whether pictures of words with what they say are wanted.
 
     Raises:
         GansmithError: there is no such data, or it can't be read.
@@ -76,6 +87,8 @@ def open_source(
             f"Expected one of {', '.join(DOWNLOADS)} together with a data folder, but got {text!r}."
             " To use data of your own, give its path alone."
         )
+    if words or text in RENDERED:
+        return open_words(text)
     if text == "digits":
         return open_digits()
     if text in TOYS:
@@ -89,7 +102,7 @@ def open_source(
 
 def is_name(spec: str) -> bool:
     """Whether ``open_source`` takes it for a name, whatever lies under it in the current folder."""
-    known = spec.partition(":")[0] in DOWNLOADS or spec in ("digits", *TOYS)
+    known = spec.partition(":")[0] in DOWNLOADS or spec in ("digits", *RENDERED, *TOYS)
     return known or spec.startswith(_HUB)
 
 
@@ -137,7 +150,7 @@ def _not_understood(path: Path) -> str:
 
 
 def _not_found(text: str) -> str:
-    names = ["digits", *TOYS, *DOWNLOADS]
+    names = ["digits", *RENDERED, *TOYS, *DOWNLOADS]
     message = f"There is no data set, file or folder called {text!r}."
     if close := difflib.get_close_matches(text.partition(":")[0].lower(), names, n=2, cutoff=0.5):
         message += f" Did you mean {' or '.join(close)}?"

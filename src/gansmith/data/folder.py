@@ -55,7 +55,7 @@ class FolderSource(Source):
     def __init__(self, root: Path) -> None:
         self.name = root.resolve().name
         self._root = root
-        self._layout = arrange(_walk(root), where=f"the folder {root}")
+        self._layout = arrange(walk(root), where=f"the folder {root}")
         self.classes = self._layout.classes
 
     def __len__(self) -> int:
@@ -81,7 +81,7 @@ def _read(path: Path, name: str, label: int | None) -> Item | Skipped:
     return Item(name, path.read_bytes(), label)
 
 
-def _walk(root: Path) -> Iterator[str]:
+def walk(root: Path) -> Iterator[str]:
     """Yield the files below ``root`` relative to it, sorted; linked folders once."""
     seen: set[str] = set()
     for folder, subfolders, files in os.walk(root, followlinks=True):

@@ -30,6 +30,7 @@ class ParquetSource(Source):
         with _open(path) as file:
             self._count = int(file.metadata.num_rows)
             schema = file.schema_arrow
+            self.columns = list(schema.names)
             described = _descriptions(schema)
             self._image = _image_column(schema, described, path)
             label = _label_column(schema, described)
@@ -41,6 +42,12 @@ class ParquetSource(Source):
 
     def __len__(self) -> int:
         return self._count
+
+    def column(self, name: str) -> list[Any]:
+        """All values of one column, in order."""
+        with _open(self._path) as file:
+            values: list[Any] = file.read([name]).column(0).to_pylist()
+        return values
 
     def read(self, step: int = 1) -> Iterator[Item | Skipped]:
         row = 0

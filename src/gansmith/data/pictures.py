@@ -61,6 +61,10 @@ class Shape:
     fit: Literal["crop", "pad"] = "crop"
     background: str = "white"
 
+    @property
+    def bytes_each(self) -> int:
+        return self.channels * self.height * self.width
+
 
 def decode(content: bytes | Array, shape: Shape) -> Array:
     """Return the picture as uint8 C×H×W. Raises anything; see ``reason_for``."""

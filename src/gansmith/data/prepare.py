@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 import numpy as np
 import torch
@@ -18,8 +17,10 @@ import torch
 from gansmith.data import cache, pictures
 from gansmith.data.parallel import map_items
 from gansmith.data.pictures import Shape
+from gansmith.data.record import Record, Written, check_skipped, examples, load_record, load_values
 from gansmith.data.source import Array, Item, Kind, Skipped, Source
 from gansmith.data.survey import survey
+from gansmith.data.words.decode import LINE_HEIGHT, Line, decode_words
 from gansmith.errors import GansmithError
 
 # Raise it whenever the same file would be decoded to other pixels than before.
@@ -36,14 +37,16 @@ class Dataset:
 
     Attributes:
         name: what the source is called.
-        kind: "pictures" or "points".
-        values: uint8 N×C×H×W, or float32 N×D for points as they are (nothing standardised). May be
-            mapped from disk: read it by pieces.
+        kind: "pictures", "points" or "words".
+        values: uint8 N×C×H×W, or float32 N×D for points as they are (nothing standardised). Words
+            are N×1×H×W, dark on white, each filled up with white on its right. May be mapped from
+            disk: read it by pieces.
         labels: int64 N, indices into ``classes``; None where there are none.
         classes: the name of each class; None where there are no labels.
         skipped: what could not be used, and why.
         digest: SHA-256 (hex) of the content and of how it was decoded: the same digest, the same
             values.
+        written: what pictures of words say, whose hands they are and how wide; None for others.
     """
 
     name: str
@@ -53,19 +56,10 @@ class Dataset:
     classes: list[str] | None
     skipped: list[Skipped]
     digest: str
+    written: Written | None = None
 
     def __len__(self) -> int:
         return len(self.values)
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What lies beside the values in the cache."""
-
-    shape: list[int]
-    sha256: str  # of the values
-    labels: list[int] | None
-    skipped: list[tuple[str, str]]
 
 
 def prepare(
@@ -90,6 +84,7 @@ def prepare(
     Args:
         source: what to read.
         height, width: pixels; one alone means a square; none means the size all pictures share.
+            Words are as wide as they are at that height (32 if None).
         fit: what to do with another aspect: crop the centre, or pad with ``background``.
         channels: "auto" decides between grey and colour by looking at the data; "alpha" is colour
             with its transparency, straight, pictures that have none being opaque.
@@ -105,25 +100,47 @@ def prepare(
     """
     if source.kind == "points":
         return _prepare_points(source)
+    if source.kind == "words":
+        line = Line(height or LINE_HEIGHT)
+        return _decoded_once(
+            source,
+            line,
+            partial(decode_words, source, line, progress),
+            max_skipped,
+            memory_gb,
+            cache_dir,
+        )
     shape = _choose_shape(source, height, width, fit, channels, background)
-    decode_to = partial(_decode, source, shape, progress)
+    return _decoded_once(
+        source, shape, partial(_decode, source, shape, progress), max_skipped, memory_gb, cache_dir
+    )
+
+
+def _decoded_once(
+    source: Source,
+    form: Shape | Line,
+    decode_to: Callable[[IO[bytes]], Record],
+    max_skipped: float,
+    memory_gb: float,
+    cache_dir: Path | None,
+) -> Dataset:
+    """Decoded to a file in the cache, or found there."""
     if not source.files():
         return _prepare_in_memory(source, decode_to, max_skipped)
     folder = cache.cache_folder(cache_dir)
-    digest = _digest(source, shape, folder)
+    digest = _digest(source, form, folder)
     entry = folder / "decoded" / digest[:32]
-    record = _load_record(entry)
+    record = load_record(entry)
     if record is None:
         cache.remove(entry)
-        per_picture = shape.channels * shape.height * shape.width
-        cache.check_room(entry.parent, len(source) * per_picture)
+        cache.check_room(entry.parent, len(source) * form.bytes_each)
         record = _fill(entry, decode_to)
-    _check_skipped(record, max_skipped)
-    values = _load_values(entry, record, memory_gb)
+    check_skipped(record, max_skipped)
+    values = load_values(entry, record, memory_gb)
     if values is None:  # altered or cut short since it was written
         cache.remove(entry)
         record = _fill(entry, decode_to)
-        values = _load_values(entry, record, float("inf"))
+        values = load_values(entry, record, float("inf"))
     if values is None:
         raise GansmithError(f"The disk does not keep what is written to {entry}.")
     return _dataset(source, values, record, digest)
@@ -157,7 +174,7 @@ def _choose_shape(
     return Shape(height, width, _CHANNELS[channels], fit, background)
 
 
-def _decode(source: Source, shape: Shape, progress: Progress | None, file: IO[bytes]) -> _Record:
+def _decode(source: Source, shape: Shape, progress: Progress | None, file: IO[bytes]) -> Record:
     """Write all pictures to ``file``, one uint8 C×H×W after the other."""
     total = len(source)
     hasher = hashlib.sha256()
@@ -176,8 +193,8 @@ def _decode(source: Source, shape: Shape, progress: Progress | None, file: IO[by
         if progress and (done % 256 == 0 or done == total):
             progress(done, total)
     if not labels:
-        raise GansmithError(f"None of the pictures can be used: {_describe(skipped)}.")
-    return _Record(
+        raise GansmithError(f"None of the pictures can be used: {examples(skipped)}.")
+    return Record(
         shape=[len(labels), shape.channels, shape.height, shape.width],
         sha256=hasher.hexdigest(),
         labels=None if source.classes is None else [label or 0 for label in labels],
@@ -193,23 +210,6 @@ def _decode_item(shape: Shape, item: Item) -> Array | str:
         return pictures.reason_for(error)
 
 
-def _check_skipped(record: _Record, max_skipped: float) -> None:
-    # Only now, with everything decoded and kept: whoever then allows it waits no second time.
-    skipped, total = len(record.skipped), len(record.skipped) + record.shape[0]
-    if skipped > max_skipped * total:
-        allowing = math.ceil(100 * skipped / total) / 100
-        raise GansmithError(
-            f"Expected at most {max_skipped:.0%} of the pictures to be unreadable, but "
-            f"{skipped:,} of {total:,} are: {_describe(record.skipped)}. Mend or remove them, or "
-            f"allow it with --set data.max_skipped={allowing:.2f}."
-        )
-
-
-def _describe(skipped: list[tuple[str, str]]) -> str:
-    examples = [f"{name} ({reason})" for name, reason in skipped[:3]]
-    return "; ".join(examples) + "; …" * (len(skipped) > 3)
-
-
 def _prepare_points(source: Source) -> Dataset:
     items = [item for item in source if isinstance(item, Item)]
     if not items:
@@ -217,26 +217,28 @@ def _prepare_points(source: Source) -> Dataset:
     values = np.stack([np.asarray(item.content, dtype=np.float32) for item in items])
     labels = None if source.classes is None else [item.label or 0 for item in items]
     sha256 = hashlib.sha256(values.tobytes()).hexdigest()
-    return _dataset(source, values, _Record(list(values.shape), sha256, labels, []), sha256)
+    return _dataset(source, values, Record(list(values.shape), sha256, labels, []), sha256)
 
 
 def _prepare_in_memory(
-    source: Source, decode_to: Callable[[IO[bytes]], _Record], max_skipped: float
+    source: Source, decode_to: Callable[[IO[bytes]], Record], max_skipped: float
 ) -> Dataset:
     file = io.BytesIO()
     record = decode_to(file)
-    _check_skipped(record, max_skipped)
+    check_skipped(record, max_skipped)
     values = np.frombuffer(file.getbuffer(), dtype=np.uint8).reshape(record.shape)
-    return _dataset(source, values, record, record.sha256)
+    said = "" if record.written is None else json.dumps(asdict(record.written))
+    digest = hashlib.sha256((record.sha256 + said).encode()).hexdigest() if said else record.sha256
+    return _dataset(source, values, record, digest)
 
 
-def _digest(source: Source, shape: Shape, folder: Path) -> str:
+def _digest(source: Source, shape: Shape | Line, folder: Path) -> str:
     content = cache.content_hash(source, folder)
     identity = [DECODER_VERSION, content, source.variant, source.classes, asdict(shape)]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
-def _fill(entry: Path, decode_to: Callable[[IO[bytes]], _Record]) -> _Record:
+def _fill(entry: Path, decode_to: Callable[[IO[bytes]], Record]) -> Record:
     with cache.temporary(entry) as unfinished:
         unfinished.mkdir()
         with (unfinished / "values").open("wb") as file:
@@ -245,32 +247,7 @@ def _fill(entry: Path, decode_to: Callable[[IO[bytes]], _Record]) -> _Record:
     return record
 
 
-def _load_record(entry: Path) -> _Record | None:
-    try:
-        content: dict[str, Any] = json.loads((entry / "record.json").read_text())
-        record = _Record(**content | {"skipped": [(n, r) for n, r in content["skipped"]]})
-        whole = (entry / "values").stat().st_size == int(np.prod(record.shape))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None  # not there, or damaged: decode again
-    return record if whole else None
-
-
-def _load_values(entry: Path, record: _Record, memory_gb: float) -> Array | None:
-    """Read the values, or map them if they are too large; None if they are damaged."""
-    size = int(np.prod(record.shape))
-    try:
-        if size > memory_gb * 1e9:
-            # Copy on write: nobody writes, but torch wants memory that could be written to.
-            return np.memmap(entry / "values", np.uint8, mode="c", shape=tuple(record.shape))
-        values = np.fromfile(entry / "values", dtype=np.uint8)
-    except (OSError, ValueError):
-        return None
-    if hashlib.sha256(values.data).hexdigest() != record.sha256:
-        return None
-    return values.reshape(record.shape)
-
-
-def _dataset(source: Source, values: Array, record: _Record, digest: str) -> Dataset:
+def _dataset(source: Source, values: Array, record: Record, digest: str) -> Dataset:
     return Dataset(
         name=source.name,
         kind=source.kind,
@@ -279,4 +256,5 @@ def _dataset(source: Source, values: Array, record: _Record, digest: str) -> Dat
         classes=source.classes,
         skipped=[Skipped(name, reason) for name, reason in record.skipped],
         digest=digest,
+        written=record.written,
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-Kind = Literal["pictures", "points"]
+Kind = Literal["pictures", "points", "words"]
 Array = npt.NDArray[Any]
 
 
@@ -20,12 +20,15 @@ class Item:
     """One picture or one point as the source holds it.
 
     ``content`` is the bytes of an encoded picture (PNG, JPEG, …), a uint8 array H×W or H×W×C, or
-    for points a float array of length D. ``label`` is an index into the source's classes.
+    for points a float array of length D. ``label`` is an index into the source's classes; ``text``
+    is what a picture of words says, and ``writer`` whose hand it is, where that is known.
     """
 
     name: str
     content: bytes | Array
     label: int | None = None
+    text: str | None = None
+    writer: str | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ class Survey:
     """What a sample of at most 256 items tells.
 
     Attributes:
-        kind: "pictures" or "points".
+        kind: "pictures", "points" or "words".
         count: how many items there are in all, unreadable ones included.
         height, width: pixels, the medians of the sample; None for points.
         same_size: whether all pictures of the sample have that size.
@@ -59,7 +59,7 @@ def survey(source: Source) -> Survey:
             f"{'; '.join(skipped[:3])}."
         )
     return Survey(
-        kind="pictures",
+        kind=source.kind,
         count=len(source),
         height=median_low(height for _, height in sizes),
         width=median_low(width for width, _ in sizes),

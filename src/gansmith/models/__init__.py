@@ -9,10 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
-from gansmith.models import compact, dcgan, dcgan_keras, mlp
+from gansmith.models import compact, dcgan, dcgan_keras, mlp, words
 from gansmith.models.layers import init_dcgan, init_keras
+from gansmith.models.recogniser import Recogniser
 
-__all__ = ["Networks", "build_generator", "build_networks", "draw_latent"]
+__all__ = [
+    "Networks",
+    "build_generator",
+    "build_networks",
+    "build_recogniser",
+    "draw_latent",
+    "example_inputs",
+    "tracing",
+]
 
 Builder = Callable[[Config, DataSpec], nn.Module]
 
@@ -21,12 +30,14 @@ GENERATORS: dict[str, Builder] = {
     "dcgan": dcgan.Generator,
     "dcgan-keras": dcgan_keras.Generator,
     "mlp": mlp.Generator,
+    "words": words.Generator,
 }
 DISCRIMINATORS: dict[str, Builder] = {
     "compact": compact.Discriminator,
     "dcgan": dcgan.Discriminator,
     "dcgan-keras": dcgan_keras.Discriminator,
     "mlp": mlp.Discriminator,
+    "words": words.Discriminator,
 }
 INITIALISATIONS = {"dcgan": init_dcgan, "keras": init_keras, "torch": None}  # torch's: as built
 
@@ -48,6 +59,33 @@ def build_networks(config: Config, spec: DataSpec) -> Networks:
         for network in pair:
             initialise(network)
     return Networks(*map(_channels_last, pair))
+
+
+def build_recogniser(config: Config, spec: DataSpec) -> Recogniser:
+    """The third player of a game of words."""
+    return Recogniser(config, spec).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def example_inputs(config: Config, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor | None]:
+    """A latent, an example of zeros and a label, as one example has: to trace networks with.
+
+    Of words a usual one: six characters, three times as wide as high.
+    """
+    latent = torch.zeros(1, config.latent_size)
+    if spec.kind == "words":
+        channels, height, _ = spec.shape
+        return (
+            latent,
+            torch.zeros(1, channels, height, 3 * height),
+            torch.tensor([[3 * height, *[1] * 6]]),
+        )
+    labels = torch.zeros(1, dtype=torch.long) if spec.classes else None
+    return latent, torch.zeros(1, *spec.shape), labels
+
+
+def tracing(spec: DataSpec) -> torch.device:
+    """Where to trace networks: without memory or arithmetic, unless shapes depend on numbers."""
+    return torch.device("cpu" if spec.kind == "words" else "meta")
 
 
 def _channels_last(network: nn.Module) -> nn.Module:

@@ -1,0 +1,110 @@
+"""Pictures of words and what they say, from the forms in which people keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gansmith.data import pictures
+from gansmith.data.source import Item, Skipped, Source, sample
+from gansmith.data.words.decode import LINE_HEIGHT, fitting
+from gansmith.data.words.layouts import (
+    find_iam,
+    find_list,
+    find_metadata,
+    find_pairs,
+    read_list,
+    read_metadata,
+)
+from gansmith.data.words.pages import find_pages, read_pages
+from gansmith.data.words.rendered import DigitStrings, RenderedWords
+from gansmith.data.words.tables import WordHub, WordParquet
+from gansmith.data.words.text import characters, count_characters
+from gansmith.errors import GansmithError
+
+__all__ = [
+    "FORMS",
+    "RENDERED",
+    "characters",
+    "count_characters",
+    "find_words",
+    "find_written",
+    "open_words",
+]
+
+RENDERED: dict[str, Callable[[], Source]] = {"words": RenderedWords, "digit-strings": DigitStrings}
+FORMS = (
+    "a Parquet file or hf:owner/name with columns image and text; a folder with metadata.jsonl or "
+    "metadata.csv (file_name, text), with x.png beside x.gt.txt, with a list of pictures and texts "
+    "(PyLaia), with IAM's words.txt, or with ALTO or PAGE XML; or words or digit-strings, rendered"
+)
+# In this order: what is written for the purpose comes first.
+_FINDERS = (find_metadata, find_pairs, find_iam, find_list, find_pages)
+
+
+def find_words(spec: str) -> Source | None:
+    """The words of a name or path; None where what it names has no transcriptions.
+
+    Raises GansmithError where a description of words is there and can't be read.
+    """
+    if spec in RENDERED:
+        return RENDERED[spec]()
+    if spec.startswith("hf:"):
+        hub = WordHub(spec.removeprefix("hf:"))
+        return hub if hub.has_texts else None
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        found = (find(path) for find in _FINDERS)
+        return next((words for words in found if words is not None), None)
+    return _of_file(path) if path.is_file() else None
+
+
+def open_words(spec: str) -> Source:
+    """The same, where there must be some. GansmithError where there are none."""
+    if (words := find_words(spec)) is None:
+        raise GansmithError(f"Expected words with their transcriptions in {spec}: {FORMS}.")
+    return words
+
+
+def find_written(spec: str) -> Source | None:
+    """The words of a name or path, where its pictures look like what their texts say, written.
+
+    Pictures may have texts that are not written on them: captions, names of classes. So most of a
+    sample must be grey, and about as wide as such a text would be.
+    """
+    try:
+        words = find_words(spec)
+        looked = [_looks_written(item) for item in sample(words, 64)] if words else []
+    except GansmithError:  # of no matter to whoever did not ask for words
+        return None
+    return words if looked and sum(looked) >= 0.8 * len(looked) else None
+
+
+def _looks_written(item: Item | Skipped) -> bool:
+    if isinstance(item, Skipped) or not item.text:
+        return False
+    try:
+        with pictures.open_picture(item.content) as opened:
+            width, height = pictures.size_upright(opened)
+        natural, count = LINE_HEIGHT * width / height, len(characters(item.text))
+        likely = fitting(1.5 * natural, count) >= natural >= fitting(natural / 1.5, count) / 1.5
+        return likely and pictures.is_grey(item.content)
+    except Exception:  # strangers' files make decoders raise anything
+        return False
+
+
+def _of_file(path: Path) -> Source | None:
+    suffix = path.suffix.lower()
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PAR1":
+        table = WordParquet(path)
+        return table if table.has_texts else None
+    if suffix in (".jsonl", ".csv"):
+        return read_metadata(path, path.parent)
+    if suffix == ".txt":
+        return read_list(path, path.parent)
+    if suffix == ".xml":
+        names = sorted(p.name for p in path.parent.iterdir() if p.is_file())
+        return read_pages(path.parent, [path.name], names)
+    return None

@@ -1,0 +1,194 @@
+"""Words of any length: a generator of handwriting, and a discriminator for any width.
+
+After ScrabbleGAN (Fogel et al. 2020): each character is a learned filter, filters stand in a row as
+the text has them, and convolutions grow the row into a word, so that neighbours overlap and join.
+Otherwise than there: a filter is a curve along the character's width and can be stretched, so that
+widths follow the ink; a small network over the text says what stands further away (a word without
+long letters is written larger when it is cut out tightly); padding counts for nothing.
+
+Words are (N, 1, H, W) in [0, 1], ink 1 and paper 0, zero beyond each word's own width; their labels
+are rows of `layout.label_rows`.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gansmith.config import Config, DataSpec
+from gansmith.models.layout import columns_of
+from gansmith.models.masked import MaskedBatchNorm, column_mask, own_mean, scaled
+
+ROWS = 4  # of the smallest maps, whose columns are an eighth of the height wide
+POINTS = 4  # of a filter's curve along its character
+READ = 128  # channels of the network over the text
+SPREAD = 16  # pixels that batches' widths are rounded up to, so that few shapes are in use
+SLOPE = 0.2
+STYLED = 0.3  # how much scales and shifts differ between styles at the start
+
+
+class Generator(nn.Module):
+    """Latents (N, Z) and labels (N, 1 + L) → words (N, 1, H, W), W as wide as the widest needs."""
+
+    def __init__(self, config: Config, spec: DataSpec):
+        super().__init__()
+        assert spec.script is not None
+        self.height, filters = spec.shape[1], config.generator_filters
+        self.usual: Tensor
+        self.register_buffer("usual", torch.tensor([0.0, *spec.script.widths]))
+        first, *grown = channels(filters, self.height)
+        self.bank = FilterBank(len(spec.script.alphabet), 3 * filters)
+        self.reader = TextReader(len(spec.script.alphabet), ROWS * 3 * filters)
+        style = 4 * filters
+        self.style = nn.Sequential(
+            nn.Linear(config.latent_size, style), nn.LeakyReLU(SLOPE), nn.Linear(style, style)
+        )
+        for index in (0, 2):
+            nn.init.kaiming_normal_(self.style[index].get_parameter("weight"), SLOPE)
+        self.norms = nn.ModuleList(StyledNorm(c, style) for c in (3 * filters, first, *grown))
+        self.join = nn.Conv2d(3 * filters, first, 3, padding=1, bias=False)
+        # The first grows upwards only: columns are as wide as two rows are high.
+        shapes = [((4, 3), (2, 1), 1)] + [((4, 4), (2, 2), 1)] * (len(grown) - 1)
+        self.grow = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, kernel, stride, padding, bias=False)
+            for (a, b), (kernel, stride, padding) in zip(
+                pairwise((first, *grown)), shapes, strict=True
+            )
+        )
+        # Sub-pixel convolution (Shi et al. 2016).
+        self.ink = nn.Conv2d(grown[-1], 4, 3, padding=1)
+        for layer in (self.join, *self.grow):
+            nn.init.kaiming_normal_(layer.weight, SLOPE)
+        nn.init.constant_(self.ink.get_parameter("bias"), -1.0)  # most of it is paper
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        widths, codes = labels[:, 0], labels[:, 1:]
+        pixels = self.height // 8
+        columns = padded(widths, self.height) // pixels
+        place, phase, wide = columns_of(codes, widths // pixels, columns, self.usual)
+        style = self.style(latent)
+        x = self.bank(codes.gather(1, place), phase) + self.reader(codes, place, phase, wide)
+        x = x.unflatten(2, (ROWS, -1)).permute(0, 3, 2, 1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        mask = column_mask(widths, columns, pixels)
+        first, second, *others = self.norms
+        x = self.join(first(x, style, mask))
+        x = self.grow[0](second(x, style, mask))
+        for norm, grow in zip(others[:-1], self.grow[1:], strict=True):
+            x = grow(norm(x, style, mask))
+            pixels //= 2
+            mask = column_mask(widths, x.shape[3], pixels)
+        ink = F.pixel_shuffle(self.ink(others[-1](x, style, mask)).float(), 2)
+        return ink.sigmoid() * column_mask(widths, ink.shape[3], 1)
+
+
+class FilterBank(nn.Module):
+    """A curve of filters for each character: codes (N, K), phases in 0…1 (N, K) → (N, K, rows·C)."""
+
+    def __init__(self, characters: int, channels: int):
+        super().__init__()
+        self.filters = nn.Parameter(torch.randn(characters + 1, POINTS, ROWS * channels))
+
+    def forward(self, codes: Tensor, phase: Tensor) -> Tensor:
+        place = phase * (POINTS - 1)
+        below = place.long().clamp(max=POINTS - 2)
+        return torch.lerp(
+            self.filters[codes, below], self.filters[codes, below + 1], (place - below)[..., None]
+        )
+
+
+class TextReader(nn.Module):
+    """What stands around each character, for its columns: (N, K, size)."""
+
+    def __init__(self, characters: int, size: int):
+        super().__init__()
+        self.embedding = nn.Embedding(characters + 1, READ // 2, padding_idx=0)
+        self.near = nn.Conv1d(READ // 2, READ, 5, padding=2)
+        self.further = nn.Conv1d(READ, READ, 5, padding=2)
+        self.out = nn.Linear(READ + 2, size)
+
+    def forward(self, codes: Tensor, place: Tensor, phase: Tensor, wide: Tensor) -> Tensor:
+        written = (codes > 0).float()
+        x = self.embedding(codes).transpose(1, 2)
+        for layer in (self.near, self.further):
+            x = F.leaky_relu(layer(x), SLOPE).float() * written[:, None]
+        at = place[:, None].expand(-1, READ, -1)
+        there = torch.cat([x.gather(2, at), phase[:, None], wide[:, None] / 4], 1)
+        found: Tensor = self.out(there.transpose(1, 2)).float()
+        return found
+
+
+class StyledNorm(nn.Module):
+    """Conditional batch norm (de Vries et al. 2017, §3) of words, its scale and shift the style's,
+    and leaky ReLU. Padding comes in as it may and leaves as zero."""
+
+    def __init__(self, channels: int, style: int):
+        super().__init__()
+        self.norm = MaskedBatchNorm(channels, learned=False)
+        self.affine = nn.Linear(style, 2 * channels)
+        nn.init.normal_(self.affine.weight, 0.0, STYLED / style**0.5)
+        nn.init.zeros_(self.affine.bias)
+
+    def forward(self, x: Tensor, style: Tensor, mask: Tensor) -> Tensor:
+        x = x * mask.to(x.dtype)
+        scale, shift = self.norm.affine(x, mask)
+        more, up = self.affine(style).float().chunk(2, 1)
+        x = scaled(x, scale * (1 + more), shift * (1 + more) + up, mask)
+        return F.leaky_relu(x, SLOPE, inplace=True)
+
+
+class Discriminator(nn.Module):
+    """Words (N, 1, H, W) and labels (N, 1 + L), of which it heeds the widths alone → logits (N,).
+
+    It also says in what style a word is written (Chen et al. 2016): so that there are styles, and
+    that example words give one. A logit is the mean of the scores of places along the word's own
+    width. No normalisation: its gradient is bounded by R1.
+    """
+
+    def __init__(self, config: Config, spec: DataSpec):
+        super().__init__()
+        self.height, filters = spec.shape[1], config.discriminator_filters
+        halvings = {32: 1, 64: 2}[self.height]
+        widths = [4, *(filters * 2**n for n in range(halvings)), 2 * filters * halvings]
+        shapes = [(3, 1, 1)] + [(4, 2, 1)] * halvings
+        self.see = nn.ModuleList(
+            nn.Conv2d(a, b, kernel, stride, padding)
+            for (a, b), (kernel, stride, padding) in zip(pairwise(widths), shapes, strict=True)
+        )
+        self.see.append(nn.Conv2d(widths[-1], 3 * filters, (4, 3), (2, 1), 1))
+        self.see.append(nn.Conv2d(3 * filters, 5 * filters, 3, padding=1))
+        self.style = nn.Linear(5 * filters, config.latent_size)
+        self.score = nn.Conv2d(5 * filters, 1, (ROWS, 3), padding=(0, 1))
+        for layer in self.see:
+            nn.init.kaiming_normal_(layer.get_parameter("weight"), SLOPE)
+
+    def forward(self, words: Tensor, labels: Tensor) -> Tensor:
+        logits, _ = self.look(words, labels)
+        return logits
+
+    def look(self, words: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N,), and the latents that words seem to be written in the style of, (N, Z)."""
+        widths = labels[:, 0]
+        x = F.pixel_unshuffle(words, 2).contiguous(memory_format=torch.channels_last)
+        for layer in self.see:
+            x = F.leaky_relu(layer(x), SLOPE)
+            pixels = words.shape[3] // x.shape[3]
+            x = x * column_mask(widths, x.shape[3], pixels).to(x.dtype)
+        scores = self.score(x).float()[:, 0, 0]
+        columns = widths[:, None] * 8 // self.height
+        style = self.style(x.mean(2).sum(2).float() / columns).float()
+        return own_mean(scores, widths, self.height // 8), style
+
+
+def channels(filters: int, height: int) -> list[int]:
+    """Of the generator's maps, from the smallest: 4 rows, 8, 16 and, for words 64 high, 32."""
+    return [5 * filters, 7 * filters // 2, 2 * filters, filters][: {32: 3, 64: 4}[height]]
+
+
+def padded(widths: Tensor, height: int) -> int:
+    """The width of a batch that holds such words."""
+    step = SPREAD * height // 32
+    return -(-int(widths.max()) // step) * step

@@ -1,0 +1,109 @@
+"""The losses of a game of words: three networks and a batch in, dictionaries of losses out."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gansmith.config import Config
+from gansmith.distort import distort
+from gansmith.losses import GAMES, hard_targets, zero_centred_penalty
+from gansmith.models.masked import column_mask
+from gansmith.models.recogniser import Recogniser, placing_loss, reading_loss
+from gansmith.models.words import Discriminator
+from gansmith.objectives import figures_of
+from gansmith.reader import Reader
+from gansmith.stream import Deal
+
+DISTORTED = 0.7  # of the usual strength, what the recogniser in the game is shown
+GUIDED, GUIDED_WORDS = 3.0, 10_000  # weight of the guess at where characters lie; fading to 0
+MOST_READING = 100.0  # times the recogniser's gradient: where it reads all, what is left is noise
+
+
+def discriminator_losses(
+    discriminator: Discriminator, deal: Deal, fake: Tensor, config: Config, penalise: bool
+) -> dict[str, Tensor]:
+    """What the discriminator minimises, as ``total``, and the figures that go with it.
+
+    `fake` words (N, 1, H, W), detached, are written as was asked for in the style of the deal's
+    latents, which it is to find again in them.
+    """
+    real, labels, latent, asked = words_of(deal)
+    real = real.detach().requires_grad_(penalise and config.r1 > 0)
+    real_logits, _ = discriminator.look(real, labels)
+    fake_logits, styles = discriminator.look(fake, asked)
+    targets = hard_targets(real_logits, fake_logits)
+    adversarial = GAMES[config.loss].discriminator(real_logits, fake_logits, targets)
+    found = F.mse_loss(styles, latent)
+    total = adversarial + config.style * found
+    if penalise and config.r1:
+        total = total + config.penalty_every * config.r1 * zero_centred_penalty(real_logits, real)
+    figures = figures_of(real_logits, fake_logits)
+    return {"total": total, "loss_d": adversarial.detach(), "loss_style": found.detach(), **figures}
+
+
+def generator_losses(
+    discriminator: Discriminator, reader: Reader, deal: Deal, fake: Tensor, config: Config
+) -> dict[str, Tensor]:
+    """What the generator minimises, as ``total``: to be taken for real, in a style that is seen, and
+    to be read as what was asked, as soon as the recogniser reads."""
+    game = GAMES[config.loss]
+    real, labels, latent, asked = words_of(deal)
+    fake_logits, styles = discriminator.look(fake, asked)
+    real_logits = fake_logits
+    if game.needs_real:
+        with torch.no_grad():
+            real_logits, _ = discriminator.look(real, labels)
+    adversarial = game.generator(fake_logits, real_logits)
+    # The style alike at the price of its own spread: see Chen et al. 2016, eq. 5.
+    total = adversarial + config.style * F.mse_loss(styles, latent)
+    losses = {"loss_g": adversarial.detach(), "d_fake_after": fake_logits.detach().sigmoid().mean()}
+    if reader.reads and config.reading:
+        with reader.judging() as recogniser:
+            reading = reading_loss(recogniser(fake, asked[:, 0]), asked, recogniser.height)
+            total = balanced(total, reading, fake, asked, config.reading)
+        losses["loss_read"] = reading.detach()
+    return {"total": total, **losses}
+
+
+def recogniser_losses(recogniser: Recogniser, deal: Deal, images_seen: int) -> dict[str, Tensor]:
+    """What the recogniser minimises, as ``total``: CTC on distorted real words.
+
+    CTC alone is long at a loss where in a word each character lies; about where is known from the
+    usual widths. For the first words the recogniser is told so too, less and less.
+    """
+    real, labels, _, _ = words_of(deal)
+    widths = labels[:, 0]
+    log_probabilities = recogniser(distort(real, widths, DISTORTED), widths)
+    total = loss = reading_loss(log_probabilities, labels, recogniser.height)
+    if (guided := GUIDED * (1 - images_seen / GUIDED_WORDS)) > 0:
+        total = total + guided * placing_loss(
+            log_probabilities, labels, recogniser.height, recogniser.usual
+        )
+    return {"total": total, "loss_r": loss.detach()}
+
+
+def words_of(deal: Deal) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Words, their labels, latents, and labels that are asked for: words always have labels."""
+    real, labels, latent, asked = deal
+    assert labels is not None
+    assert asked is not None
+    return real, labels, latent, asked
+
+
+def balanced(
+    adversarial: Tensor, reading: Tensor, fake: Tensor, asked: Tensor, weight: float
+) -> Tensor:
+    """A loss whose gradient at `fake` (N, 1, H, W) is the adversarial one plus the recogniser's,
+    the latter brought to `weight` times the spread of the former.
+
+    ∇ = ∇D + a ∇R with a = α σ(∇D) / (ε + σ(∇R)), at most `MOST_READING` (Fogel et al. 2020, eq. 5;
+    they do not shift the mean either). σ over the words' own pixels.
+    """
+    (of_d,) = torch.autograd.grad(adversarial, fake)
+    (of_r,) = torch.autograd.grad(reading, fake)
+    inside = column_mask(asked[:, 0], fake.shape[3], 1).expand_as(fake) > 0
+    spread_d, spread_r = (g[inside].std() for g in (of_d, of_r))
+    share = (weight * spread_d / (spread_r + 1e-12)).clamp(max=MOST_READING)
+    return (fake * (of_d + share * of_r)).sum()

@@ -1,0 +1,167 @@
+"""Batches of words: of nearly one width each, and what the generator is asked to write beside them.
+
+Positions of the run are taken by pools of `POOL` batches. A pool's words are sorted by width and cut
+into batches, and so are the texts and latents that are asked for; so little of a batch is padding,
+and what is real and what is made beside it are about as wide. The batches of a pool come in an order
+of their own, and which pool holds what is a function of (seed, index), as everything here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from gansmith.config import Config, DataSpec
+from gansmith.data import Dataset, order
+from gansmith.data.words import characters
+from gansmith.models import draw_latent
+from gansmith.models.layout import encode, label_rows, widths_for
+from gansmith.models.words import padded
+from gansmith.runtime import Draw, World, derive_seed
+from gansmith.stream import Batch, Deal, Stream, to_network
+
+POOL = 32  # batches
+LONGEST = 24  # characters of a text that is put together
+SHEET = 6  # styles beside each other on a sheet
+
+
+def open_stream(
+    dataset: Dataset, config: Config, spec: DataSpec, world: World, device: torch.device
+) -> Stream:
+    """The stream for such data."""
+    kind = WordStream if spec.kind == "words" else Stream
+    return kind(dataset, config, spec, world, device)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool's batches, in the order in which they come."""
+
+    rows: tuple[Tensor, ...]  # which examples
+    labels: tuple[Tensor, ...]  # what is asked for beside them
+    latents: tuple[Tensor, ...]  # and in which style
+
+
+class WordStream(Stream):
+    """The same as any other stream, of words."""
+
+    def __init__(
+        self, dataset: Dataset, config: Config, spec: DataSpec, world: World, device: torch.device
+    ):
+        super().__init__(dataset, config, spec, world, device)
+        self.pool = lru_cache(maxsize=2)(self._pool)
+
+    def _labels(self, dataset: Dataset) -> Tensor:
+        assert dataset.written is not None
+        assert self.spec.script is not None
+        texts = [characters(text) for text in dataset.written.texts]
+        codes = encode(texts, self.spec.script.alphabet)
+        return label_rows(torch.tensor(dataset.written.widths), codes)
+
+    def batch(self, index: int) -> Batch:
+        pool, place = divmod(index, POOL)
+        return self.take(self.pool(pool).rows[place][self.own])
+
+    def latent(self, index: int) -> Tensor:
+        pool, place = divmod(index, POOL)
+        latents = self.pool(pool).latents[place][self.own]
+        return (self.config.latent_spread * latents).to(self.device)
+
+    def deal(self, index: int) -> Deal:
+        pool, place = divmod(index, POOL)
+        asked = self.pool(pool).labels[place][self.own].to(self.device)
+        return Deal(*self.batch(index), self.latent(index), asked)
+
+    def sheet(self, count: int) -> tuple[Tensor, Tensor]:
+        """Words of the data, each in the same `SHEET` styles beside each other."""
+        latent, _ = super().sheet(SHEET)
+        rows = -(-count // SHEET)
+        codes = self._codes(self._readable(rows)).repeat_interleave(SHEET, 0)[:count]
+        latent = latent.repeat(rows, 1)[:count]
+        return latent, label_rows(widths_for(codes, latent, self.spec), codes).to(self.device)
+
+    def relabelled(self, latent: Tensor, labels: Tensor | None) -> Tensor:
+        assert labels is not None
+        codes = labels[:, 1:].cpu()
+        return label_rows(widths_for(codes, latent.cpu(), self.spec), codes).to(self.device)
+
+    def recent(self, step: int, count: int) -> Batch:
+        first = max(0, step - -(-count // self.config.batch_size))
+        rows = [self.pool(i // POOL).rows[i % POOL] for i in range(first, max(step, first + 1))]
+        return self.take(torch.cat(rows)[-count:])
+
+    def _rows(self, rows: Tensor) -> Batch:
+        assert self.known is not None
+        labels = self.known[rows]
+        labels = labels[:, : 1 + int((labels[:, 1:] > 0).sum(1).max())]
+        width = min(padded(labels[:, 0], self.spec.shape[1]), self.values.shape[3])
+        values = self.values[rows][..., :width].to(self.device, non_blocking=True)
+        return Batch(to_network(values, self.spec), labels.to(self.device))
+
+    def _pool(self, number: int) -> Pool:
+        size, config = self.config.batch_size, self.config
+        rows = torch.from_numpy(order(self.size, config.seed, number * POOL * size, POOL * size))
+        seed = derive_seed(config.seed, Draw.LATENT, number)
+        generator = torch.Generator().manual_seed(seed)
+        latents = draw_latent(config, len(rows), torch.device("cpu"), generator)
+        codes = self._texts(rows, generator)
+        widths = widths_for(codes, latents, self.spec)
+        sequence = torch.randperm(POOL, generator=generator).tolist()
+        real = torch.split(torch.argsort(self._label(rows)[:, 0], stable=True), size)
+        made = torch.split(torch.argsort(widths, stable=True), size)
+        labels = label_rows(widths, codes)
+        return Pool(
+            tuple(rows[real[i]] for i in sequence),
+            tuple(labels[made[i]] for i in sequence),
+            tuple(latents[made[i]] for i in sequence),
+        )
+
+    def _texts(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """What is written in these examples, some of it with another's end in place of its own."""
+        others = rows[torch.randperm(len(rows), generator=generator)]
+        codes, ends = self._codes(rows), self._codes(others)
+        mixed = recombine(codes, ends, generator)
+        chosen = torch.rand(len(rows), generator=generator) < self.config.recombined
+        length = max(codes.shape[1], mixed.shape[1])
+        codes, mixed = (fill(c, length) for c in (codes, mixed))
+        return torch.where(chosen[:, None], mixed, codes)
+
+    def _label(self, rows: Tensor) -> Tensor:
+        """Of the examples that are trained on, as `take` counts them."""
+        assert self.known is not None
+        return self.known[self.rows[rows.to(self.rows.device)]].cpu()
+
+    def _codes(self, rows: Tensor) -> Tensor:
+        return self._label(rows)[:, 1:]
+
+    def _readable(self, count: int) -> Tensor:
+        """Examples for a sheet: words of four to nine characters, as far as there are any."""
+        drawn = self._reference_order(self.size)
+        lengths = (self._codes(drawn) > 0).sum(1)
+        wanted = drawn[(lengths >= 4) & (lengths <= 9)]
+        return torch.cat([wanted, drawn])[:count]
+
+
+def recombine(codes: Tensor, ends: Tensor, generator: torch.Generator) -> Tensor:
+    """(N, L) and (N, L) → (N, ≤ `LONGEST`): of each text the beginning, and another's end.
+
+    So the generator meets words of other lengths, and characters in company, that no one wrote.
+    """
+    lengths, other = ((c > 0).sum(1) for c in (codes, ends))
+    drawn = torch.rand(2, len(codes), generator=generator)
+    kept = 1 + (drawn[0] * lengths).long()  # 1 … all
+    skipped = (drawn[1] * (other + 1)).long()  # 0 … all
+    place = torch.arange(LONGEST).expand(len(codes), -1)
+    from_end = place - kept[:, None] + skipped[:, None]
+    first = codes.gather(1, place.clamp(max=codes.shape[1] - 1))
+    second = ends.gather(1, from_end.clamp(0, ends.shape[1] - 1))
+    second = torch.where(from_end < other[:, None], second, 0)
+    return torch.where(place < kept[:, None], first, second)
+
+
+def fill(codes: Tensor, length: int) -> Tensor:
+    """With zeros, to so many columns."""
+    return torch.nn.functional.pad(codes, (0, length - codes.shape[1]))
