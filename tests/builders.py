@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gansmith import checkpoint
-from gansmith.config import Config, DataSpec
-from gansmith.data import Dataset
+from gansmith.config import Config, DataSpec, Script
+from gansmith.data import Dataset, Written
 from gansmith.generate import Model
 from gansmith.metrics.protocol import Protocol
 from gansmith.models import build_generator
@@ -116,3 +116,61 @@ def a_checkpoint(
         "spec": spec.model_dump(mode="json"),
     }
     return checkpoint.Checkpoint(step, players.tensors(), state)
+
+
+def script(alphabet: str = "abcdé", height: int = 32) -> Script:
+    """Characters of 10 pixels, of paces a little below and above."""
+    widths = tuple(10.0 * height / 32 for _ in alphabet)
+    return Script(alphabet=tuple(alphabet), widths=widths, paces=(-0.2, 0.0, 0.3))
+
+
+def words(height: int = 32, width: int = 160, alphabet: str = "abcdé") -> DataSpec:
+    return DataSpec(kind="words", shape=(1, height, width), script=script(alphabet, height))
+
+
+def words_config(**changes: Any) -> Config:
+    small = {
+        "model": "words",
+        "size": "32",
+        "latent_size": 6,
+        "generator_filters": 8,
+        "discriminator_filters": 8,
+        "recogniser_filters": 4,
+        "init": "torch",
+        "r1": 0.1,
+        "penalty_every": 2,
+        "batch_size": 4,
+        "device": "cpu",
+        "precision": "fp32",
+    }
+    return Config(**{**small, **changes})
+
+
+def word_dataset(count: int = 40, alphabet: str = "abcdé", height: int = 32) -> Dataset:
+    """Words of one to six characters, each character a bar as high as its place in the alphabet."""
+    generator = torch.Generator().manual_seed(3)
+    column, values, texts, widths = height // 8, [], [], []
+    for _ in range(count):
+        length = int(torch.randint(1, 7, (1,), generator=generator))
+        chosen = torch.randint(len(alphabet), (length,), generator=generator).tolist()
+        word = torch.full((height, 3 * column * length), 255, dtype=torch.uint8)
+        for place, number in enumerate(chosen):
+            left = 3 * column * place
+            word[: 4 + 5 * number, left + 1 : left + 2 * column] = 0
+        values.append(word)
+        texts.append("".join(alphabet[number] for number in chosen))
+        widths.append(word.shape[1])
+    sheet = torch.full((count, 1, height, max(widths)), 255, dtype=torch.uint8)
+    for row, word in zip(sheet, values, strict=True):
+        row[0, :, : word.shape[1]] = word
+    writers = [f"writer {n % 4}" for n in range(count)]
+    return Dataset(
+        name="bars",
+        kind="words",
+        values=sheet,
+        labels=None,
+        classes=None,
+        skipped=[],
+        digest="1" * 64,
+        written=Written(texts, writers, widths),
+    )

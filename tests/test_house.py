@@ -49,10 +49,11 @@ FLOORS = [
     | {"metrics.crnn", "metrics.reading"},
     {"word_stream", "word_objectives"},
     {"judge", "motion", "metrics.evaluation", "metrics.usefulness"},
-    {"vitals", "repair"},
+    {"vitals", "repair", "scribe"},
     {"observe", "summary", "samples", "sheets", "report", "progress"},
     {"keeper"},
-    {"loop", "synthetic"},
+    {"loop", "writing"},
+    {"synthetic"},
     {"api"},
     {"dry_run", "assess", "doctor"},
     {"cli", ""},  # "" is the package itself

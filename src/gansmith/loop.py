@@ -26,10 +26,12 @@ from gansmith.recipes import check_fit
 from gansmith.run import RunFolder, clear_errors
 from gansmith.runtime import World, pick_device, pick_precision, seed_step
 from gansmith.signals import Stop, Stopped
-from gansmith.stream import Deal, describe
+from gansmith.stream import Batch, Deal, describe
 from gansmith.summary import guard_bf16
 from gansmith.watch import Progress, Silent, Watcher
 from gansmith.word_stream import open_stream
+
+APART = 1_000_000  # batches from the players' own: what the recogniser learns from besides
 
 
 @dataclass(frozen=True)
@@ -199,9 +201,7 @@ class Session:
             clipped.append(clip(players.generator, config.clip))
             players.g_optimizer.step()
         players.odds.update(d["real_sign"])
-        r = {}
-        if players.reader and players.reader.due(self.step):
-            r = self._learn_to_read(players.reader, deal)
+        r = self._learn_to_read(players.reader, deal) if players.reader else {}
         return {**d, **g, **r, "clipped": torch.stack(clipped).mean()}
 
     def _d_losses(self, deal: Deal, fake: Tensor, penalise: bool) -> dict[str, Tensor]:
@@ -235,16 +235,18 @@ class Session:
         )
 
     def _learn_to_read(self, reader: Reader, deal: Deal) -> dict[str, Tensor]:
-        """The recogniser's turn, on real words."""
-        with self.precision.autocast():
-            r = word_objectives.recogniser_losses(
-                reader.network, deal, self.learnt * self.config.batch_size
-            )
-        reader.optimizer.zero_grad()
-        r["total"].backward()  # type: ignore[no-untyped-call]
-        clip(reader.network, LONGEST)
-        reader.optimizer.step()
-        reader.note(r["loss_r"])
+        """The recogniser's turns, on real words: the deal's, then others."""
+        images = self.learnt * self.config.batch_size
+        r: dict[str, Tensor] = {}
+        for turn in range(reader.turns(self.step)):
+            batch = self.stream.batch(APART + self.step) if turn else Batch(deal.real, deal.labels)
+            with self.precision.autocast():
+                r = word_objectives.recogniser_losses(reader.network, batch, images)
+            reader.optimizer.zero_grad()
+            r["total"].backward()  # type: ignore[no-untyped-call]
+            clip(reader.network, LONGEST)
+            reader.optimizer.step()
+            reader.note(r["loss_r"])
         return r
 
     def _look(self) -> None:

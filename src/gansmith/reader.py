@@ -39,9 +39,9 @@ class Reader:
         """Take a batch's loss into the mean."""
         self.loss.lerp_(loss.detach(), 1 - MEMORY)
 
-    def due(self, step: int) -> bool:
-        """Whether it learns at this step: at each until it reads, then at each second."""
-        return not self.reads or step % 2 == 0
+    def turns(self, step: int) -> int:
+        """How many batches it learns from at this step: until it reads it holds up the game."""
+        return 2 if not self.reads else int(step % 2 == 0)
 
     @contextmanager
     def judging(self) -> Iterator[Recogniser]:

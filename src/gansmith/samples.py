@@ -98,14 +98,18 @@ def _write_parquet(model: Model, path: Path, n: int, blocks: Iterator[Samples]) 
 
 def parquet_writer(
     classes: tuple[str, ...] | None,
+    texts: tuple[str, ...] = (),
 ) -> Callable[[IO[bytes], Iterator[dict[str, Any]], int], None]:
-    """What writes rows to a file, in groups of so many; a GansmithError where pyarrow is missing."""
+    """What writes rows to a file, in groups of so many; a GansmithError where pyarrow is missing.
+
+    A row has an image, a label where there are `classes`, and `texts` under these names.
+    """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise GansmithError("writing Parquet needs pyarrow; pip install 'gansmith[hf]'") from None
-    schema = _parquet_schema(pa, classes)
+    schema = _parquet_schema(pa, classes, texts)
 
     def write(file: IO[bytes], rows: Iterator[dict[str, Any]], row_group: int) -> None:
         with pq.ParquetWriter(file, schema) as writer:
@@ -120,12 +124,15 @@ def parquet_row(name: str, image: np.ndarray, label: int | None) -> dict[str, An
     return row if label is None else {**row, "label": label}
 
 
-def _parquet_schema(pa: Any, classes: tuple[str, ...] | None) -> Any:
+def _parquet_schema(pa: Any, classes: tuple[str, ...] | None, texts: tuple[str, ...]) -> Any:
     fields = [("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))]
     features: dict[str, Any] = {"image": {"_type": "Image"}}
     if classes:
         fields.append(("label", pa.int64()))
         features["label"] = {"names": list(classes), "_type": "ClassLabel"}
+    for name in texts:
+        fields.append((name, pa.string()))
+        features[name] = {"dtype": "string", "_type": "Value"}
     description = json.dumps({"info": {"features": features}})
     return pa.schema(fields, metadata={"huggingface": description})
 

@@ -14,7 +14,7 @@ from gansmith.models.recogniser import Recogniser, placing_loss, reading_loss
 from gansmith.models.words import Discriminator
 from gansmith.objectives import figures_of
 from gansmith.reader import Reader
-from gansmith.stream import Deal
+from gansmith.stream import Batch, Deal
 
 DISTORTED = 0.7  # of the usual strength, what the recogniser in the game is shown
 GUIDED, GUIDED_WORDS = 3.0, 10_000  # weight of the guess at where characters lie; fading to 0
@@ -67,20 +67,22 @@ def generator_losses(
     return {"total": total, **losses}
 
 
-def recogniser_losses(recogniser: Recogniser, deal: Deal, images_seen: int) -> dict[str, Tensor]:
+def recogniser_losses(recogniser: Recogniser, batch: Batch, images_seen: int) -> dict[str, Tensor]:
     """What the recogniser minimises, as ``total``: CTC on distorted real words.
 
     CTC alone is long at a loss where in a word each character lies; about where is known from the
-    usual widths. For the first words the recogniser is told so too, less and less.
+    usual widths. For the first words the recogniser is told so too, less and less, while they are
+    distorted more and more.
     """
-    real, labels, _, _ = words_of(deal)
-    widths = labels[:, 0]
-    log_probabilities = recogniser(distort(real, widths, DISTORTED), widths)
+    real, labels = batch
+    assert labels is not None
+    begun = min(1.0, images_seen / GUIDED_WORDS)
+    distorted = distort(real, labels[:, 0], DISTORTED * begun)
+    log_probabilities = recogniser(distorted, labels[:, 0])
     total = loss = reading_loss(log_probabilities, labels, recogniser.height)
-    if (guided := GUIDED * (1 - images_seen / GUIDED_WORDS)) > 0:
-        total = total + guided * placing_loss(
-            log_probabilities, labels, recogniser.height, recogniser.usual
-        )
+    if begun < 1:
+        guess = placing_loss(log_probabilities, labels, recogniser.height, recogniser.usual)
+        total = total + GUIDED * (1 - begun) * guess
     return {"total": total, "loss_r": loss.detach()}
 
 

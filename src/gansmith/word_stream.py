@@ -52,7 +52,7 @@ class WordStream(Stream):
         self, dataset: Dataset, config: Config, spec: DataSpec, world: World, device: torch.device
     ):
         super().__init__(dataset, config, spec, world, device)
-        self.pool = lru_cache(maxsize=2)(self._pool)
+        self.pool = lru_cache(maxsize=4)(self._pool)
 
     def _labels(self, dataset: Dataset) -> Tensor:
         assert dataset.written is not None

@@ -11,6 +11,7 @@ from gansmith.cli.judging import compare, doctor, evaluate, worth
 from gansmith.cli.listing import data, recipes, report
 from gansmith.cli.making import dataset, generate
 from gansmith.cli.training import inspect, train
+from gansmith.cli.writing import write
 from gansmith.errors import GansmithError
 
 app = typer.Typer(
@@ -23,7 +24,19 @@ app = typer.Typer(
 )
 
 # In the order in which a person needs them.
-commands = (train, inspect, doctor, generate, evaluate, worth, compare, dataset, report, recipes)
+commands = (
+    train,
+    inspect,
+    doctor,
+    generate,
+    write,
+    evaluate,
+    worth,
+    compare,
+    dataset,
+    report,
+    recipes,
+)
 for command in (*commands, data):
     app.command()(command)
 

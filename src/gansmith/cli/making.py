@@ -54,20 +54,36 @@ def dataset(
         int, typer.Option(help="Picture i of a class and seed is always the same.", min=0)
     ] = 0,
     layout: Annotated[
-        str,
-        typer.Option(help="folder (a folder a class), parquet (Hugging Face) or webdataset (tar)."),
-    ] = "folder",
+        str | None,
+        typer.Option(
+            "--layout",
+            "--format",
+            help="folder (a folder a class), parquet (Hugging Face) or webdataset (tar); of words "
+            "imagefolder, parquet, pairs, pylaia or webdataset [default: the first].",
+        ),
+    ] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="Words: a file with one to write on each line.")
+    ] = None,
+    from_corpus: Annotated[
+        Path | None,
+        typer.Option(help="Words: a text, whose words are written as often as it does."),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Write a labelled synthetic data set: as many of each class, with a manifest and a card.
 
     - `gansmith dataset RUN --per-class 6000 --out synthetic/`
     - `gansmith dataset RUN --per-class 6000 --layout parquet --out synthetic/`
+    - `gansmith dataset RUN --lexicon words.txt -n 100000 --format pairs --out synthetic/`
     """
     from rich.progress import Progress
 
     from gansmith.synthetic import write_dataset
 
+    if lexicon or from_corpus:
+        _word_dataset(run, out, lexicon, from_corpus, n, seed, layout or "imagefolder", device)
+        return
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("pictures")
         result = write_dataset(
@@ -76,10 +92,42 @@ def dataset(
             per_class=per_class,
             n=n,
             seed=seed,
-            layout=layout,
+            layout=layout or "folder",
             device=device,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     each = f", {per_class:,} of each of {len(result.classes)} classes" if result.classes else ""
     say(f"{result.count:,} pictures{each}: {result.path}")
     say(f"  {result.path / 'README.md'}   the card")
+
+
+def _word_dataset(
+    run: Path,
+    out: Path,
+    lexicon: Path | None,
+    corpus: Path | None,
+    n: int | None,
+    seed: int,
+    layout: str,
+    device: str,
+) -> None:
+    from rich.progress import Progress
+
+    from gansmith.synthetic.words import write_words
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("words")
+        result = write_words(
+            run,
+            out,
+            lexicon=lexicon,
+            corpus=corpus,
+            n=n,
+            seed=seed,
+            layout=layout,
+            device=device,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    say(f"{result.count:,} words from {result.texts:,} texts: {result.path}")
+    if result.left_out:
+        say(f"  {result.left_out:,} texts have characters that were not learnt, and were left out")

@@ -140,6 +140,8 @@ def _sheet(model: Model, made: Made) -> bytes:
 def _count(model: Model, per_class: int | None, n: int | None) -> int:
     """How many in all. Raises GansmithError where the question does not suit the generator."""
     classes = model.spec.classes
+    if model.spec.kind == "words":
+        raise GansmithError("expected --lexicon FILE or --from-corpus FILE: what words to write")
     if model.spec.kind != "pictures":
         raise GansmithError(
             "this generator makes points, not pictures; use gansmith generate RUN --out FILE.npz"

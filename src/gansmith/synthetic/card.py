@@ -47,10 +47,43 @@ LIMITS = """\
   as this marked as what it is.
 """
 
+WORD_FORMS = {
+    "imagefolder": ("PNG files in `train/` and `train/metadata.jsonl`", "train/**"),
+    "parquet": ("Parquet files in `data/`, columns `image` and `text`", "data/train-*.parquet"),
+    "pairs": ("`x.png` beside `x.gt.txt` in `train/`, as kraken and Calamari take them", None),
+    "pylaia": ("`imgs/`, `train.txt` and `syms.txt`, as PyLaia takes them", None),
+    "webdataset": ("WebDataset shards: `KEY.png` and `KEY.txt` in tar files", "train-*.tar"),
+}
+WORD_LIMITS = """\
+- No word here was written by a person. Test a recogniser on real words, whatever it learnt from.
+- A text is what the generator was asked for. Nobody looked whether the picture shows it.
+- Hands are fewer and more alike than real ones; rare characters are the least certain.
+- Synthetic is not the same as anonymous: a generator may give back what it was trained on.
+"""
+
 
 def card(made: Made, sheet: str) -> str:
     """README.md, with the picture `sheet` (a path within the data set)."""
     return "\n".join([_front_matter(made), *_text(made, sheet)])
+
+
+def word_card(made: Made, sheet: str) -> str:
+    """The same of a data set of words."""
+    form, files = WORD_FORMS[made.layout]
+    lines = ["---", f"pretty_name: {_quoted(_title(made))}", "license: other"]
+    lines += ["task_categories:", "- image-to-text", "size_categories:", f"- {_size(made.count)}"]
+    lines += ["tags:", "- synthetic", "- handwriting", "- gan", "- gansmith"]
+    if files:
+        lines += ["configs:", "- config_name: default", "  data_files:", "  - split: train"]
+        lines += [f"    path: {_quoted(files)}"]
+    lines += ["---", "", f"# {_plain(_title(made))}\n"]
+    lines += [f"{made.count:,} synthetic words, {made.shape[0]} pixels high: {form}.\n"]
+    lines += [f"![the first of them]({sheet})\n", *_origin(made, "--lexicon FILE ")]
+    lines += ["## Limits\n", WORD_LIMITS, "## Terms\n"]
+    lines += [
+        f"{NOT_REAL}\n\nTraining data: {_plain(made.source)}. Its terms: {made.source_terms}."
+    ]
+    return "\n".join(lines)
 
 
 def _front_matter(made: Made) -> str:
@@ -104,23 +137,22 @@ def _text(made: Made, sheet: str) -> Iterator[str]:
     yield f"{NOT_REAL}\n\nTraining data: {_plain(made.source)}. Its terms: {made.source_terms}."
 
 
-def _origin(made: Made) -> Iterator[str]:
+def _origin(made: Made, options: str = "") -> Iterator[str]:
     yield "## How it was made\n"
     run = f"the run {_plain(made.run)}" if made.run else "a run"
     yield f"By the generator of {run} at step {made.step:,} (recipe {made.config.recipe},"
     yield f"training data {_plain(made.source)}); its weights have the SHA-256 `{made.sha256}`.\n"
-    yield f"```sh\n{command(made)}\n```\n"
+    yield f"```sh\n{command(made, options)}\n```\n"
     yield "This makes the same pictures again, with the versions that `manifest.json` gives the same"
     yield "bytes. Picture *i* of a class and seed is the same however many are made.\n"
 
 
-def command(made: Made) -> str:
+def command(made: Made, options: str = "") -> str:
     """What makes the data set again."""
     how_many = f"--per-class {made.per_class}" if made.classes else f"-n {made.count}"
     run = shlex.quote(" ".join((made.run or "RUN").split()))
-    return (
-        f"gansmith dataset {run} {how_many} --seed {made.seed} --layout {made.layout} --out FOLDER"
-    )
+    form = f"--seed {made.seed} --layout {made.layout}"
+    return f"gansmith dataset {run} {options}{how_many} {form} --out FOLDER"
 
 
 def _figures(made: Made) -> Iterator[str]:

@@ -89,12 +89,13 @@ def write_webdataset(folder: Folder, examples: Examples, per_shard: int | None) 
         name = f"train-{number:06d}.tar"
         with folder.open(name) as file, tarfile.open(fileobj=file, mode="w") as tar:
             for example in shard:
-                _add(tar, f"{example.name}.png", example.png)
+                add_to_tar(tar, f"{example.name}.png", example.png)
                 if example.label is not None:
-                    _add(tar, f"{example.name}.cls", str(example.label).encode())
+                    add_to_tar(tar, f"{example.name}.cls", str(example.label).encode())
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def add_to_tar(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """One file, at the end."""
     member = tarfile.TarInfo(name)  # no time, no owner: the same content, the same bytes
     member.size = len(content)
     tar.addfile(member, io.BytesIO(content))

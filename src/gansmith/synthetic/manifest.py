@@ -12,7 +12,7 @@ import PIL
 import torch
 
 from gansmith.config import Config
-from gansmith.data import DOWNLOADS, TOYS
+from gansmith.data import DOWNLOADS, RENDERED, TOYS
 
 NOT_REAL = (
     "This is not real data: a generator made the pictures, and the labels say what it was asked for. "
@@ -29,7 +29,7 @@ class Made:
     Attributes:
         run: the run folder's name, None where there is none.
         sha256: of the generator's weights, as RUN/model/model.safetensors holds them.
-        shape: (H, W, C) of a picture.
+        shape: (H, W, C) of a picture; W is 0 where they differ.
         classes, folders: each class's name, and as the name of a folder; none for no classes.
         figures: any JSON, None for none.
     """
@@ -53,7 +53,7 @@ class Made:
         """What the generator was trained on, without the way there: that is a private matter."""
         source = self.config.source
         name = source.partition(":")[0]
-        if name in DOWNLOADS or name in TOYS or name in ("digits", "hf"):
+        if name in DOWNLOADS or name in TOYS or name in ("digits", "hf", *RENDERED):
             return source
         return PureWindowsPath(Path(source).name).name or "unknown"
 
@@ -86,7 +86,7 @@ def manifest(made: Made) -> dict[str, Any]:
         "layout": made.layout,
         "count": made.count,
         "per_class": made.per_class,
-        "picture": {"height": height, "width": width, "channels": channels},
+        "picture": {"height": height, "width": width or None, "channels": channels},
         "classes": [
             {"label": label, "name": name, "folder": made.folders[label], "count": made.per_class}
             for label, name in enumerate(made.classes or ())

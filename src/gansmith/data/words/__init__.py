@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gansmith.data import pictures
-from gansmith.data.source import Item, Skipped, Source, sample
-from gansmith.data.words.decode import LINE_HEIGHT, fitting
+from gansmith.data.source import Array, Item, Skipped, Source, sample
+from gansmith.data.words.decode import LINE_HEIGHT, Line, decode_word, fitting
 from gansmith.data.words.layouts import (
     find_iam,
     find_list,
@@ -18,8 +18,9 @@ from gansmith.data.words.layouts import (
 )
 from gansmith.data.words.pages import find_pages, read_pages
 from gansmith.data.words.rendered import DigitStrings, RenderedWords
+from gansmith.data.words.source import lines_of, read_picture, read_text
 from gansmith.data.words.tables import WordHub, WordParquet
-from gansmith.data.words.text import characters, count_characters
+from gansmith.data.words.text import characters, count_characters, normalise
 from gansmith.errors import GansmithError
 
 __all__ = [
@@ -29,7 +30,11 @@ __all__ = [
     "count_characters",
     "find_words",
     "find_written",
+    "lines_of",
+    "normalise",
     "open_words",
+    "read_text",
+    "read_word",
 ]
 
 RENDERED: dict[str, Callable[[], Source]] = {"words": RenderedWords, "digit-strings": DigitStrings}
@@ -108,3 +113,11 @@ def _of_file(path: Path) -> Source | None:
         names = sorted(p.name for p in path.parent.iterdir() if p.is_file())
         return read_pages(path.parent, [path.name], names)
     return None
+
+
+def read_word(path: Path, height: int) -> Array:
+    """One picture of a word as a generator of words would have it, uint8 (height, W)."""
+    try:
+        return decode_word(read_picture(path), None, Line(height))
+    except Exception as error:  # strangers' files make decoders raise anything
+        raise GansmithError(f"{path}: {pictures.reason_for(error)}") from None

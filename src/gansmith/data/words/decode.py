@@ -90,13 +90,16 @@ def decode_words(
     )
 
 
-def decode_word(content: bytes | Array, text: str, line: Line) -> Array:
-    """One word as uint8 H×W. Raises anything; see `pictures.reason_for`."""
+def decode_word(content: bytes | Array, text: str | None, line: Line) -> Array:
+    """One word as uint8 H×W; of an unknown text as wide as it is. Raises anything; see
+    `pictures.reason_for`."""
     with pictures.open_picture(content) as opened:
         grey = pictures.upright(pictures.flatten(opened, "white", grey=True), opened)
     ink = _cut(dark_on_white(np.asarray(grey)))
     natural = ink.shape[1] * line.height / ink.shape[0]
-    width = line.unit * fitting(natural / line.unit, len(characters(text)))
+    width = natural
+    if text is not None:
+        width = line.unit * fitting(natural / line.unit, len(characters(text)))
     size = (max(line.column, round(width)), line.height)
     scale = ink.shape[0] / line.height
     filter_ = Image.Resampling.LANCZOS if scale > 1 else Image.Resampling.BICUBIC

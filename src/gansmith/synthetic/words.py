@@ -1,0 +1,241 @@
+"""Synthetic words as a data set that recognisers are trained on: pictures, and what they say.
+
+Word i of a lexicon and seed is always the same, however many are asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gansmith import checkpoint
+from gansmith.data.words import characters, lines_of, read_text
+from gansmith.errors import GansmithError
+from gansmith.generate import Model, load
+from gansmith.imaging import png_bytes
+from gansmith.samples import ROW_GROUP, parquet_writer
+from gansmith.scribe import INK, Scribe, Word
+from gansmith.synthetic.card import word_card
+from gansmith.synthetic.folder import Folder, new_folder
+from gansmith.synthetic.layouts import add_to_tar
+from gansmith.synthetic.manifest import Made, manifest
+from gansmith.writing import stack
+
+SHEET, SHOWN = ".assets/samples.png", 40
+SHARD = 10_000  # words of a tar or a Parquet file
+MARGIN = 2  # columns of paper left and right of the ink
+
+Written = Callable[[Folder, Iterator[Word], int], None]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class WordsResult:
+    """What was written: `count` words, and how many entries of the lexicon can't be."""
+
+    path: Path
+    layout: str
+    count: int
+    texts: int
+    left_out: int
+
+
+def write_words(
+    run: Model | str | Path,
+    out: str | Path,
+    *,
+    lexicon: Path | None = None,
+    corpus: Path | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    layout: str = "imagefolder",
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> WordsResult:
+    """Write a data set of words to the new folder `out`: whole, or not at all.
+
+    Args:
+        run: a run's or a model's folder, or a generator of words.
+        lexicon: a file with a word or line to write on each line; in turn.
+        corpus: a running text in its place, whose words are written as often as they come.
+        n: how many in all; each text once if None.
+        seed: of the styles; each word has its own.
+        layout: "imagefolder", "parquet", "pairs", "pylaia" or "webdataset".
+
+    Raises:
+        GansmithError: no such layout, no text that can be written, `out` not empty, no room.
+    """
+    out = Path(out)
+    if layout not in WORD_LAYOUTS:
+        raise GansmithError(f"--layout: expected {', '.join(WORD_LAYOUTS)}, found {layout!r}")
+    if n is not None and n < 1:
+        raise GansmithError(f"-n: expected how many to make, 1 or more, found {n}")
+    model = run if isinstance(run, Model) else load(run, device)
+    scribe = Scribe(model)
+    texts, left_out = writable(scribe, lexicon, corpus)
+    count = n or len(texts)
+    made = _made(model, None if isinstance(run, Model) else Path(run), layout, count, seed)
+    head = manifest(made) | {"words": _described(texts, left_out, lexicon or corpus)}
+    with new_folder(out, head) as folder:
+        folder.write("README.md", word_card(made, SHEET).encode())
+        folder.write(SHEET, _sheet(scribe, texts, seed))
+        each = _counted(scribe.stream(texts, count, seed), count, progress)
+        WORD_LAYOUTS[layout](folder, each, count)
+    return WordsResult(out, layout, count, len(texts), left_out)
+
+
+def writable(scribe: Scribe, lexicon: Path | None, corpus: Path | None) -> tuple[list[str], int]:
+    """The texts of a lexicon or corpus that can be written, and how many can't."""
+    if (lexicon is None) == (corpus is None):
+        raise GansmithError("expected --lexicon FILE or --from-corpus FILE: what to write")
+    if lexicon is not None:
+        wanted = [line.strip() for line in lines_of(lexicon)]
+    else:
+        assert corpus is not None
+        wanted = read_text(corpus).split()
+    texts = [text for text in wanted if scribe.can_write(text)]
+    if not texts:
+        raise GansmithError(
+            f"{lexicon or corpus}: expected texts of {''.join(scribe.script.alphabet)}, found "
+            f"{len(wanted):,} of which none can be written"
+        )
+    return texts, len(wanted) - len(texts)
+
+
+def write_imagefolder(folder: Folder, words: Iterator[Word], count: int) -> None:
+    """train/000000.png … and train/metadata.jsonl: Hugging Face's, as TrOCR's trainers take it."""
+    with folder.open("train/metadata.jsonl") as listed:
+        for name, word in _named(words):
+            folder.write(f"train/{name}.png", word_png(word))
+            row = {"file_name": f"{name}.png", "text": word.text}
+            listed.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+
+
+def write_pairs(folder: Folder, words: Iterator[Word], count: int) -> None:
+    """000000.png beside 000000.gt.txt, as kraken and Calamari take them."""
+    for name, word in _named(words):
+        folder.write(f"train/{name}.png", word_png(word))
+        folder.write(f"train/{name}.gt.txt", f"{word.text}\n".encode())
+
+
+def write_pylaia(folder: Folder, words: Iterator[Word], count: int) -> None:
+    """imgs/000000.png …, train.txt with `000000 h e l l o`, and syms.txt, as PyLaia takes them."""
+    symbols: Counter[str] = Counter()
+    with folder.open("train.txt") as listed:
+        for name, word in _named(words):
+            folder.write(f"imgs/{name}.png", word_png(word))
+            tokens = ["<space>" if c == " " else c for c in characters(word.text)]
+            symbols.update(tokens)
+            listed.write(f"{name} {' '.join(tokens)}\n".encode())
+    rows = ["<ctc>", *sorted(symbols)]
+    text = "".join(f"{symbol} {number}\n" for number, symbol in enumerate(rows))
+    folder.write("syms.txt", text.encode())
+
+
+def write_parquet(folder: Folder, words: Iterator[Word], count: int) -> None:
+    """data/train-00000-of-00001.parquet …, with the columns image and text."""
+    total = -(-count // SHARD)
+    named, write = _named(words), parquet_writer(None, ("text",))
+    for number in range(total):
+        rows = (
+            {"image": {"bytes": word_png(word), "path": f"{name}.png"}, "text": word.text}
+            for name, word in islice(named, SHARD)
+        )
+        with folder.open(f"data/train-{number:05d}-of-{total:05d}.parquet") as file:
+            write(file, rows, ROW_GROUP)
+
+
+def write_webdataset(folder: Folder, words: Iterator[Word], count: int) -> None:
+    """train-000000.tar …: KEY.png and KEY.txt."""
+    named = _named(words)
+    for number in range(-(-count // SHARD)):
+        with (
+            folder.open(f"train-{number:06d}.tar") as file,
+            tarfile.open(fileobj=file, mode="w") as tar,
+        ):
+            for name, word in islice(named, SHARD):
+                add_to_tar(tar, f"{name}.png", word_png(word))
+                add_to_tar(tar, f"{name}.txt", word.text.encode())
+
+
+WORD_LAYOUTS: dict[str, Written] = {
+    "imagefolder": write_imagefolder,
+    "parquet": write_parquet,
+    "pairs": write_pairs,
+    "pylaia": write_pylaia,
+    "webdataset": write_webdataset,
+}
+
+
+def word_png(word: Word) -> bytes:
+    """The word as 8-bit grey, dark on white, cut to its ink from left to right."""
+    columns = np.flatnonzero((word.image < INK).any(axis=0))
+    cut = word.image
+    if len(columns):
+        cut = cut[:, max(0, columns[0] - MARGIN) : columns[-1] + 1 + MARGIN]
+    return png_bytes(Image.fromarray(np.ascontiguousarray(cut)))
+
+
+def _named(words: Iterator[Word]) -> Iterator[tuple[str, Word]]:
+    return ((f"{number:06d}", word) for number, word in enumerate(words))
+
+
+def _counted(words: Iterator[Word], total: int, progress: Progress | None) -> Iterator[Word]:
+    for done, word in enumerate(words, start=1):
+        yield word
+        if progress and (done % 256 == 0 or done == total):
+            progress(done, total)
+
+
+def _sheet(scribe: Scribe, texts: list[str], seed: int) -> bytes:
+    """The data set's first words, five to a line."""
+    shown = list(scribe.stream(texts, min(SHOWN, len(texts)), seed))
+    rows = [shown[i : i + 5] for i in range(0, len(shown), 5)]
+    gap = np.full((scribe.height, 16), 255, np.uint8)
+    lines = [
+        Image.fromarray(np.concatenate([p for w in row for p in (w.image, gap)], 1)) for row in rows
+    ]
+    return png_bytes(stack(lines))
+
+
+def _described(texts: list[str], left_out: int, file: Path | None) -> dict[str, Any]:
+    return {
+        "texts": len(texts),
+        "different": len(set(texts)),
+        "left_out": left_out,
+        "from": file.name if file else None,
+    }
+
+
+def _made(model: Model, run: Path | None, layout: str, count: int, seed: int) -> Made:
+    weights = checkpoint.encode(model.network.state_dict())
+    name = None
+    if run is not None:
+        place = run.resolve()
+        name = place.parent.name if place.name == "model" else place.name
+    height = model.spec.shape[1]
+    return Made(
+        run=name,
+        step=model.step,
+        sha256=hashlib.sha256(weights).hexdigest(),
+        config=model.config,
+        shape=(height, 0, 1),
+        classes=None,
+        folders=(),
+        layout=layout,
+        count=count,
+        per_class=None,
+        seed=seed,
+        device=model.device.type,
+        figures=None,
+    )
