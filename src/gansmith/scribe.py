@@ -26,8 +26,9 @@ INK = 128  # darker than this is ink, where a word begins and ends
 
 # Of letters, in x-heights above the base line and below it: where a word that is cut out tightly ends.
 X_HEIGHT, ASCENT, DESCENT = 1.0, 1.75, 0.6
-_SHORT = set("acemnorsuvwxzıœæ")
-_HANGING = set("gjpqyç,;ſƒ()[]{}|/$Q")
+_SHORT = set("acegmnopqrsuvwxyzıœæ,._-")
+_HANGING = set("gjpqy,;ſƒ()[]{}|/$Q")
+_BELOW = {"\u0323", "\u0327", "\u0328"}  # dot, cedilla, ogonek
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,8 @@ def set_line(words: Sequence[Word], height: int) -> Image.Image:
 def extent(text: str) -> tuple[float, float]:
     """How far its letters reach above the base line and below it, in x-heights."""
     letters = [unicodedata.normalize("NFD", c) for c in characters(text)]
-    tall = any(len(c) > 1 or c[0] not in _SHORT | {",", ".", "_", "-"} for c in letters)
-    hanging = any(c[0] in _HANGING or "\u0327" in c for c in letters)
+    tall = any(c[0] not in _SHORT or set(c[1:]) - _BELOW for c in letters)
+    hanging = any(c[0] in _HANGING or set(c) & _BELOW for c in letters)
     return (ASCENT if tall else X_HEIGHT), (DESCENT if hanging else 0.0)
 
 

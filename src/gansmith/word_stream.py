@@ -89,8 +89,9 @@ class WordStream(Stream):
         return label_rows(widths_for(codes, latent.cpu(), self.spec), codes).to(self.device)
 
     def recent(self, step: int, count: int) -> Batch:
-        first = max(0, step - -(-count // self.config.batch_size))
-        rows = [self.pool(i // POOL).rows[i % POOL] for i in range(first, max(step, first + 1))]
+        needed = -(-count // self.config.batch_size)
+        first = max(0, step - needed)
+        rows = [self.pool(i // POOL).rows[i % POOL] for i in range(first, first + needed)]
         return self.take(torch.cat(rows)[-count:])
 
     def _rows(self, rows: Tensor) -> Batch:

@@ -114,10 +114,16 @@ def inspect(
 ) -> None:
     """Look at data before training: counts, sizes, classes, duplicates, broken files.
 
-    - `gansmith inspect photos/`
-    """
-    from gansmith.data import inspect_source, open_source
+    Of words: lengths, alphabet, widths, writers.
 
+    - `gansmith inspect photos/`
+    - `gansmith inspect words.parquet`
+    """
+    from gansmith.data import find_written, inspect_source, inspect_words, open_source
+
+    if data_dir is None and (words := find_written(source)) is not None:
+        print(inspect_words(words, contact_sheet=sheet))
+        return
     print(inspect_source(open_source(source, data_dir=data_dir), contact_sheet=sheet))
 
 

@@ -25,6 +25,7 @@ from gansmith.data.source import Item, Skipped, Source
 from gansmith.data.survey import Survey, survey
 from gansmith.data.toy import TOYS, open_toy
 from gansmith.data.words import RENDERED, find_written, open_words
+from gansmith.data.words.inspection import WordInspection, inspect_words
 from gansmith.errors import GansmithError
 
 __all__ = [
@@ -39,9 +40,11 @@ __all__ = [
     "Skipped",
     "Source",
     "Survey",
+    "WordInspection",
     "Written",
     "find_written",
     "inspect_source",
+    "inspect_words",
     "is_name",
     "open_source",
     "order",
