@@ -6,13 +6,13 @@ from torch import nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
-from gansmith.models import build_networks
+from gansmith.models import build_networks, build_recogniser
 from gansmith.players import Players
 from gansmith.recipes import recipe
 from gansmith.runtime import World, pick_precision
 from gansmith.stream import Stream, describe
 from gansmith.summary import explain_memory, guard_bf16, memory_free, readable, summarise
-from tests.builders import CPU, config, dataset, pictures, points, points_config
+from tests.builders import CPU, config, dataset, pictures, points, points_config, words
 
 CASES = {
     "dcgan": (recipe("dcgan"), pictures(3, 64, 64)),
@@ -22,6 +22,7 @@ CASES = {
     "fast": (recipe("fast"), pictures(1, 28, 28)),
     "fast, labelled": (recipe("fast"), pictures(3, 32, 32, classes=("a", "b"))),
     "gan-1d": (recipe("gan-1d"), points()),
+    "words": (recipe("words"), words()),
 }
 
 
@@ -29,10 +30,10 @@ CASES = {
 def test_parameters_are_those_of_the_real_networks(case: str) -> None:
     a_config, spec = CASES[case]
     networks = build_networks(a_config, spec)
-    counted = tuple(
-        sum(p.numel() for p in network.parameters())
-        for network in (networks.generator, networks.discriminator)
-    )
+    players: list[nn.Module] = [networks.generator, networks.discriminator]
+    if spec.script:
+        players.append(build_recogniser(a_config, spec))
+    counted = tuple(sum(p.numel() for p in network.parameters()) for network in players)
     assert summarise(a_config, spec).parameters == counted
 
 

@@ -162,18 +162,16 @@ class Config(Section):
         usual = {
             **{"augment": (), "batches": "separate", "conditional": "no", "gradient_penalty": 0},
             **{"mismatch": 0, "instance_noise": 0, "r2": 0, "dropout": 0, "latent": "normal"},
-            **{
-                "d_steps": 1,
-                "data": DataConfig().model_copy(
-                    update={"max_skipped": self.data.max_skipped, "memory_gb": self.data.memory_gb}
-                ),
-            },
+            **{"d_steps": 1, "label_smoothing": 0, "noisy_labels": 0},
         }
-        return [
+        problems = [
             f"{key}: the words' networks have no such switch"
             for key, value in usual.items()
             if getattr(self, key) != value
         ]
+        if self.size not in ("32", "64"):
+            problems.append(f"size: expected 32 or 64, how high words are, found {self.size}")
+        return problems
 
     @property
     def width(self) -> int | None:

@@ -20,6 +20,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     summary = summarise(plan.config, plan.spec)
     yield from _network_lines("generator", summary.generator)
     yield from _network_lines("discriminator", summary.discriminator)
+    if summary.recogniser:
+        yield from _network_lines("recogniser", summary.recogniser)
     yield from _data_lines(plan)
     yield from _machine_lines(plan, summary.memory, sum(summary.parameters))
 
@@ -43,6 +45,10 @@ def _network_lines(name: str, layers: list[Layer]) -> Iterator[str]:
 def _data_lines(plan: Plan) -> Iterator[str]:
     dataset = plan.dataset
     shape = "×".join(map(str, plan.spec.shape))
+    if dataset.written and plan.spec.script:
+        _, height, width = plan.spec.shape
+        shape = f"words {height} pixels high and up to {width} wide"
+        shape += f", in {len(plan.spec.script.alphabet)} characters"
     yield f"\ndata: {dataset.name}, {len(dataset):,} examples of {shape}"
     yield f"  {len(dataset.skipped)} skipped, content {dataset.digest[:12]}"
     if dataset.classes:

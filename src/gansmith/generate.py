@@ -26,6 +26,11 @@ from gansmith.runtime import Draw, derive_seed, pick_device
 # another batch size, so that the last bit of a picture would depend on how many were asked for.
 BLOCK = 16
 
+WORDS = (
+    "this generator writes words, and is to be told which: gansmith write RUN TEXT, or "
+    "gansmith dataset RUN --lexicon FILE"
+)
+
 Labels = Sequence[int | str] | int | str | None
 
 
@@ -84,6 +89,8 @@ class Model:
             raise GansmithError(f"n: expected a count of 0 or more, found {n}")
         if seed < 0:
             raise GansmithError(f"seed: expected 0 or more, found {seed}")
+        if self.spec.kind == "words":
+            raise GansmithError(WORDS)
         wanted = self._label_numbers(labels)
         for start in range(0, n, BLOCK):
             block = self._block(seed, start // BLOCK, wanted)

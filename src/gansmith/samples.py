@@ -14,7 +14,7 @@ import numpy as np
 
 from gansmith.checkpoint import write_atomically
 from gansmith.errors import GansmithError
-from gansmith.generate import Labels, Model, Samples, as_list
+from gansmith.generate import WORDS, Labels, Model, Samples, as_list
 from gansmith.imaging import grid, png_bytes, to_picture
 from gansmith.run import clear_errors
 
@@ -176,6 +176,8 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _require_pictures(model: Model, path: Path) -> None:
+    if model.spec.kind == "words":
+        raise GansmithError(WORDS)
     if model.spec.kind != "pictures":
         raise GansmithError(
             f"{path}: this generator makes points, not pictures; use --out FILE.npz"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gansmith.bf16 import keep_fp32_where_wrong
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
-from gansmith.models import build_networks, example_inputs, tracing
+from gansmith.models import build_networks, build_recogniser, example_inputs, tracing
 from gansmith.players import Players
 from gansmith.runtime import Precision, pick_device
 from gansmith.stream import Stream
@@ -30,17 +30,18 @@ class Layer:
 
 @dataclass(frozen=True)
 class Summary:
-    """Both networks' layers, and `memory`, the bytes a training step is estimated to need."""
+    """The networks' layers, and `memory`, the bytes a training step is estimated to need."""
 
     generator: list[Layer]
     discriminator: list[Layer]
     memory: int
+    recogniser: list[Layer] = field(default_factory=list)  # of words
 
     @property
-    def parameters(self) -> tuple[int, int]:
-        """Of the generator and of the discriminator."""
-        g, d = (sum(layer.parameters for layer in n) for n in (self.generator, self.discriminator))
-        return g, d
+    def parameters(self) -> tuple[int, ...]:
+        """Of the generator, of the discriminator and, for words, of the recogniser."""
+        networks = [self.generator, self.discriminator, self.recogniser]
+        return tuple(sum(layer.parameters for layer in n) for n in networks if n)
 
 
 def summarise(config: Config, spec: DataSpec) -> Summary:
@@ -51,9 +52,12 @@ def summarise(config: Config, spec: DataSpec) -> Summary:
             latent, example, labels = example_inputs(config, spec)
             g = _trace(networks.generator.eval(), latent, labels)
             d = _trace(networks.discriminator.eval(), example, labels)
+            r = []
+            if spec.script and labels is not None:
+                r = _trace(build_recogniser(config, spec).eval(), example, labels[:, 0])
     except RuntimeError as error:  # more weights than can be counted
         raise GansmithError(f"the networks are too large: {error}; use fewer filters") from None
-    return Summary(g, d, _memory(g, d, config))
+    return Summary(g, d, _memory(g, d + r, config), r)
 
 
 def memory_free(device: torch.device) -> int:
@@ -125,7 +129,7 @@ def _trace(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[Layer]:
         parameters = sum(p.numel() for p in module.parameters())
         layers.append(Layer(_kind(module), tuple(output.shape[1:]), parameters))
 
-    leaves = [m for m in network.modules() if not list(m.children()) and _kind(m) != "Module"]
+    leaves = [m for m in network.modules() if not list(m.children()) and _counts(m)]
     hooks = [module.register_forward_hook(note) for module in leaves]
     try:
         network(x, labels)
@@ -135,10 +139,17 @@ def _trace(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[Layer]:
     return layers
 
 
+def _counts(module: nn.Module) -> bool:
+    """Whether it is a layer to show: one of torch's kinds, or one of ours that has weights."""
+    of_torch = _kind(module) != type(module).__name__ or type(module).__module__.startswith("torch")
+    return of_torch or any(True for _ in module.parameters(recurse=False))
+
+
 def _kind(module: nn.Module) -> str:
-    """The name of torch's class that it is, or is derived from."""
+    """The name of torch's class that it is, or is derived from; its own where that is no layer."""
     classes = type(module).__mro__
-    return next(c.__name__ for c in classes if c.__module__.startswith("torch.nn"))
+    found = next(c for c in classes if c.__module__.startswith("torch.nn"))
+    return type(module).__name__ if found is nn.Module else found.__name__
 
 
 def _memory(g: list[Layer], d: list[Layer], config: Config) -> int:
