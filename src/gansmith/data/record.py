@@ -70,7 +70,9 @@ def load_record(entry: Path) -> Record | None:
             written=None if written is None else Written(**written),
         )
         whole = (entry / "values").stat().st_size == int(np.prod(record.shape))
-    except (OSError, ValueError, TypeError, KeyError):
+        if said := record.written:
+            whole &= {len(said.texts), len(said.widths)} == {record.shape[0]}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return record if whole else None
 
