@@ -28,9 +28,11 @@ def near_duplicates(hashes: Array, thumbnails: Array) -> list[list[int]]:
         hashes: uint64 N, of ``dhash``.
         thumbnails: uint8 N×T×T.
     """
+    if not len(hashes):
+        return []
     parent = list(range(len(hashes)))
     flat = thumbnails.reshape(len(hashes), -1)
-    means = flat.mean(axis=1) if len(flat) else np.empty(0)
+    means = flat.mean(axis=1)
     for band in range(4):
         # Neighbouring bits are alike (borders, sky), so a band takes every fourth one.
         keys = hashes & np.uint64(0x1111_1111_1111_1111 << band)

@@ -46,12 +46,18 @@ def _apply(
     return [item if isinstance(item, Skipped) else (item, function(item)) for item in chunk]
 
 
+def _size(item: Item | Skipped) -> int:
+    if isinstance(item, Skipped):
+        return 0
+    return len(item.content) if isinstance(item.content, bytes) else item.content.nbytes
+
+
 def _chunks(items: Iterable[Item | Skipped]) -> Iterator[list[Item | Skipped]]:
     chunk: list[Item | Skipped] = []
     size = 0
     for item in items:
         chunk.append(item)
-        size += len(item.content) if isinstance(item, Item) else 0
+        size += _size(item)
         if len(chunk) == CHUNK_ITEMS or size >= CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0

@@ -37,7 +37,7 @@ class ParquetSource(Source):
             self._labels: list[int | None] | None = None
             if label is not None:
                 names = described.get(label, {}).get("names")
-                self._set_labels(file.read([label]).column(0).to_pylist(), names)
+                self._set_labels(_values(file, label, path), names)
         self.variant = f"{self._image}, {label}"
 
     def __len__(self) -> int:
@@ -46,8 +46,7 @@ class ParquetSource(Source):
     def column(self, name: str) -> list[Any]:
         """All values of one column, in order."""
         with _open(self._path) as file:
-            values: list[Any] = file.read([name]).column(0).to_pylist()
-        return values
+            return _values(file, name, self._path)
 
     def read(self, step: int = 1) -> Iterator[Item | Skipped]:
         row = 0
@@ -108,6 +107,16 @@ def _open(path: Path) -> Any:
         return pyarrow.parquet.ParquetFile(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise _damaged(path, error) from None
+
+
+def _values(file: Any, column: str, path: Path) -> list[Any]:
+    import pyarrow
+
+    try:
+        values: list[Any] = file.read([column]).column(0).to_pylist()
+    except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
+        raise _damaged(path, error) from None
+    return values
 
 
 def _batches(file: Any, column: str, path: Path) -> Iterator[Any]:
