@@ -119,7 +119,7 @@ def fitting(natural: float, count: int) -> float:
 
 def dark_on_white(grey: Array) -> Array:
     """Grey H×W with its paper, what most of it is, brought to white."""
-    if np.median(grey) < 128:
+    if grey.mean() > np.median(grey) < 128:  # what is not paper is lighter, and paper dark
         grey = 255 - grey
     paper = float(np.median(grey[grey >= np.median(grey)]))
     if paper < 1 or int(grey.min()) > paper - INK / 2:

@@ -19,6 +19,7 @@ import numpy as np
 
 from gansmith.data.arrays import open_digits
 from gansmith.data.source import Array, Item, Skipped, Source
+from gansmith.data.words.text import reason_against
 from gansmith.errors import GansmithError
 
 COUNT, DIGIT_STRINGS, WRITERS = 4000, 3000, 100
@@ -108,6 +109,8 @@ class Hand:
     def write(self, text: str, draw: np.random.Generator) -> Array:
         """The word as uint8 H×W, dark on white, filling `HEIGHT`."""
         cv2 = opencv()
+        if wrong := reason_against(text):
+            raise GansmithError(f"The rendered hand can't write {text[:20]!r}: {wrong}.")
         pen = max(1, round(self.pen * float(np.exp(draw.normal(0, 0.12))) * FINE / 2))
         canvas = self._draw(text, pen, draw)
         canvas = cv2.warpAffine(canvas, *self._lean(canvas, draw), flags=cv2.INTER_LINEAR)
@@ -173,7 +176,7 @@ def word_list() -> list[str]:
 def can_write(text: str) -> bool:
     """Whether the pen knows every character of it."""
     try:
-        return bool(text) and all(_decomposed(c) for c in text)
+        return reason_against(text) is None and all(_decomposed(c) for c in text)
     except GansmithError:
         return False
 

@@ -14,9 +14,8 @@ def normalise(text: str) -> str:
 
     One form for each text: é as one character and as e with an accent are the same to a reader.
     """
-    composed = unicodedata.normalize("NFC", text)
-    visible = "".join(c if c.isprintable() or c.isspace() else "" for c in composed)
-    return " ".join(visible.split())
+    visible = "".join(c for c in text if c.isprintable() or c.isspace())
+    return " ".join(unicodedata.normalize("NFC", visible).split())
 
 
 def characters(text: str) -> list[str]:
