@@ -100,10 +100,13 @@ def _is_run(folder: Path) -> bool:
     return (folder / "config.json").is_file() and (folder / "checkpoints").is_dir()
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file, or a folder on the way to it, is not meant to be seen."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
 def _is_picture(name: str) -> bool:
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not hidden and path.suffix.lower() in SUFFIXES
+    return not is_hidden(name) and PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def _common_depth(parts: list[tuple[str, ...]]) -> int:

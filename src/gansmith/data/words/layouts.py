@@ -5,26 +5,36 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gansmith.data.folder import walk
-from gansmith.data.pictures import SUFFIXES
 from gansmith.data.words.source import (
     Entry,
+    Pictures,
     WordFiles,
+    files_below,
     first_of,
     inside,
+    is_file,
     lines_of,
     read_text,
 )
+from gansmith.data.words.text import characters
 from gansmith.errors import GansmithError
 
 TEXT_NAMES = ("text", "transcription", "transcript", "ground_truth", "gt", "word", "sentence")
 WRITER_NAMES = ("writer", "writer_id", "author", "scribe")
 _FILE_NAMES = ("file_name", "filename", "file", "image", "path")
 _PAIR = ".gt.txt"
+_VARIANTS = (
+    "",
+    ".nrm",
+    ".bin",
+)  # as OCRopus calls a line that it has made grey, or black and white
+_LISTS = ("train.txt", "tr.txt", "train_text.txt", "gt.txt", "labels.txt", "transcriptions.txt")
+_NONE, _SEVERAL = "there is no such picture", "several pictures are called so"
 _SPACES = {"<space>", "<sp>", "▁"}
 
 
@@ -39,7 +49,7 @@ def find_metadata(root: Path) -> WordFiles | None:
 
 def read_metadata(path: Path, root: Path) -> WordFiles | None:
     """The words that such a file lists; None where it lists no texts."""
-    rows = list(_jsonl(path) if path.suffix == ".jsonl" else _csv(path))
+    rows = list(_jsonl(path) if path.suffix.lower() == ".jsonl" else _csv(path))
     if not any(first_of(row, TEXT_NAMES) is not None for row in rows):
         return None
     below = path.parent.relative_to(root)
@@ -53,31 +63,34 @@ def read_metadata(path: Path, root: Path) -> WordFiles | None:
             entries.append(Entry(where, "", None, wrong="it names no picture"))
             continue
         picture = (PurePosixPath(below.as_posix()) / file).as_posix()
-        said = text if isinstance(text, str) else None if text is None else str(text)
-        entries.append(inside(Entry(picture, picture, said, _name(writer))))
+        said = str(text) if type(text) is int else text
+        wrong = None if said is None or isinstance(said, str) else "its transcription is no text"
+        said = None if wrong else said
+        entries.append(inside(Entry(picture, picture, said, _name(writer), wrong=wrong)))
     return WordFiles(root, entries, [path])
 
 
 def find_pairs(root: Path) -> WordFiles | None:
     """``x.png`` beside ``x.gt.txt``, as kraken and Calamari keep lines."""
-    names = list(walk(root))
-    texts = [name for name in names if name.endswith(_PAIR)]
+    names = files_below(root)
+    texts = [name for name in names if name.endswith(_PAIR) and is_file(root / name)]
     if not texts:
         return None
-    pictures = _by_stem(names)
-    entries = []
-    for name in texts:
-        stem = name.removesuffix(_PAIR)
-        picture = pictures.get(stem)
-        try:
-            said, wrong = read_text(root / name), None
-        except GansmithError as error:
-            said, wrong = None, str(error)
-        if picture is None:
-            entries.append(Entry(name, "", None, wrong="there is no picture beside it"))
-        else:
-            entries.append(Entry(picture, picture, said, wrong=wrong))
+    pictures = Pictures(names)
+    entries = [_pair(root, name, pictures) for name in texts]
     return WordFiles(root, entries, [root / name for name in texts])
+
+
+def _pair(root: Path, name: str, pictures: Pictures) -> Entry:
+    stem = name.removesuffix(_PAIR)
+    beside = (pictures.at(stem + variant) for variant in _VARIANTS)
+    picture = next(filter(None, beside), None)
+    if picture is None:
+        return Entry(name, "", None, wrong="there is no picture beside it")
+    try:
+        return Entry(picture, picture, read_text(root / name))
+    except GansmithError as error:
+        return Entry(picture, picture, None, wrong=str(error))
 
 
 def find_iam(root: Path) -> WordFiles | None:
@@ -91,44 +104,53 @@ def find_iam(root: Path) -> WordFiles | None:
 
 def find_list(root: Path) -> WordFiles | None:
     """A text file with a picture and what it says on each line: PyLaia's, or with a tab between."""
-    usual = ("train.txt", "tr.txt", "train_text.txt", "gt.txt", "labels.txt", "transcriptions.txt")
-    others = sorted(p.name for p in root.glob("*.txt") if p.name not in usual)
-    for name in (*usual, *others):
-        if (root / name).is_file() and (found := read_list(root / name, root)) is not None:
+    names = files_below(root)
+    texts = [n for n in names if n.endswith(".txt") and "/" not in n and is_file(root / n)]
+    usual = [name for name in _LISTS if name in texts]
+    pictures = Pictures(names if texts else [])
+    for name in (*usual, *(name for name in texts if name not in _LISTS)):
+        try:
+            found = _read_list(root / name, root, pictures)
+        except GansmithError:
+            if name in usual:
+                raise
+            continue  # some other file's text, in whatever encoding
+        if found is not None:
             return found
     return None
 
 
 def read_list(path: Path, root: Path) -> WordFiles | None:
     """The words of such a list; None where its lines don't begin with pictures' names."""
-    lines = list(lines_of(path))
-    pictures = _by_stem(walk(root))
-    by_name = {PurePosixPath(stem).name: picture for stem, picture in pictures.items()}
-    entries = [_listed(line, root, pictures, by_name) for line in lines]
-    known = sum(entry.wrong is None for entry in entries)
-    if 2 * known <= len(entries):
+    return _read_list(path, root, Pictures(files_below(root)))
+
+
+def _read_list(path: Path, root: Path, pictures: Pictures) -> WordFiles | None:
+    parts = [line.partition("\t" if "\t" in line else " ") for line in lines_of(path)]
+    spelt = _are_spelt([said for _, _, said in parts])
+    entries = [_listed(name, _joined(said) if spelt else said, pictures) for name, _, said in parts]
+    if 2 * sum(entry.wrong != _NONE for entry in entries) <= len(entries):
         return None
     return WordFiles(root, entries, [path])
 
 
-def _listed(
-    line: str, root: Path, pictures: Mapping[str, str], by_name: Mapping[str, str]
-) -> Entry:
-    name, _, said = line.partition("\t") if "\t" in line else line.partition(" ")
-    stem = PurePosixPath(name)
-    stem = stem.with_suffix("") if stem.suffix.lower() in SUFFIXES else stem
-    picture = pictures.get(stem.as_posix()) or by_name.get(stem.name)
-    if picture is None:
-        return Entry(name, "", None, wrong="there is no such picture")
-    return Entry(picture, picture, _joined(said))
+def _listed(name: str, said: str, pictures: Pictures) -> Entry:
+    exact = pictures.at(PurePosixPath(name).as_posix())
+    found = [exact] if exact else pictures.called(name)
+    if len(found) != 1:
+        return Entry(name, "", None, wrong=_SEVERAL if found else _NONE)
+    return Entry(found[0], found[0], said)
 
 
-def _joined(said: str) -> str:
-    """PyLaia's ``h e l l o <space> y o u`` as text; anything else as it is."""
-    tokens = said.split()
-    if len(tokens) > 1 and all(len(t) == 1 or t in _SPACES for t in tokens):
-        return "".join(" " if token in _SPACES else token for token in tokens)
-    return said
+def _are_spelt(texts: list[str]) -> bool:
+    """Whether they are written as PyLaia does, ``h e l l o <space> y o u``."""
+    tokens = [token for text in texts for token in text.split()]
+    single = sum(token in _SPACES or len(characters(token)) == 1 for token in tokens)
+    return single > 0.9 * len(tokens)
+
+
+def _joined(spelt: str) -> str:
+    return "".join(" " if token in _SPACES else token for token in spelt.split())
 
 
 def _is_iam(path: Path) -> bool:
@@ -138,7 +160,7 @@ def _is_iam(path: Path) -> bool:
 
 def _read_iam(path: Path, root: Path) -> WordFiles:
     """``a01-000u-00-00 ok 154 408 768 27 51 AT A``: where, whether cut out well, …, the text."""
-    pictures = {PurePosixPath(stem).name: p for stem, p in _by_stem(walk(root)).items()}
+    pictures = Pictures(files_below(root))
     forms = path.with_name("forms.txt")
     writers = _iam_writers(forms) if forms.is_file() else {}
     entries = []
@@ -149,11 +171,10 @@ def _read_iam(path: Path, root: Path) -> WordFiles:
             continue
         identifier, status, said = fields[0], fields[1], fields[-1].replace("|", " ")
         writer = writers.get("-".join(identifier.split("-")[:2]))
-        picture = pictures.get(identifier)
-        wrong = None if picture else "there is no such picture"
+        entry = _listed(identifier, said, pictures)
         if status != "ok":
-            wrong = "IAM says that it was not cut out well"
-        entries.append(Entry(identifier, picture or "", said, writer, wrong=wrong))
+            entry = replace(entry, wrong="IAM says that it was not cut out well")
+        entries.append(replace(entry, name=identifier, writer=writer))
     return WordFiles(root, entries, [path, forms] if writers else [path])
 
 
@@ -163,18 +184,8 @@ def _iam_writers(path: Path) -> dict[str, str]:
     return {row[0]: row[1] for row in rows if len(row) > 1}
 
 
-def _by_stem(names: Iterator[str] | list[str]) -> dict[str, str]:
-    """Pictures by their names without the ending."""
-    found: dict[str, str] = {}
-    for name in names:
-        path = PurePosixPath(name)
-        if path.suffix.lower() in SUFFIXES:
-            found.setdefault(path.with_suffix("").as_posix(), name)
-    return found
-
-
 def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
