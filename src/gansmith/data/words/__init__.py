@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from gansmith.data import pictures
-from gansmith.data.source import Array, Item, Skipped, Source, sample
+from gansmith.data.source import Array, Item, Source, sample
 from gansmith.data.words.decode import LINE_HEIGHT, Line, decode_word, fitting
 from gansmith.data.words.layouts import (
     find_iam,
@@ -57,11 +59,14 @@ def find_words(spec: str) -> Source | None:
     if spec.startswith("hf:"):
         hub = WordHub(spec.removeprefix("hf:"))
         return hub if hub.has_texts else None
-    path = Path(spec).expanduser()
-    if path.is_dir():
-        found = (find(path) for find in _FINDERS)
-        return next((words for words in found if words is not None), None)
-    return _of_file(path) if path.is_file() else None
+    if not spec.strip():  # which as a path would be the current folder
+        return None
+    try:
+        return _at_path(Path(spec).expanduser())
+    except OSError as error:
+        raise GansmithError(f"Can't read {spec} ({error.strerror or error}).") from None
+    except RuntimeError as error:  # ~somebody
+        raise GansmithError(f"Can't read {spec} ({error}).") from None
 
 
 def open_words(spec: str) -> Source:
@@ -75,27 +80,48 @@ def find_written(spec: str) -> Source | None:
     """The words of a name or path, where its pictures look like what their texts say, written.
 
     Pictures may have texts that are not written on them: captions, names of classes. So most of a
-    sample must be grey, and about as wide as such a text would be.
+    sample must be grey, about as wide as such a text would be, and the wider the longer it is.
     """
     try:
         words = find_words(spec)
-        looked = [_looks_written(item) for item in sample(words, 64)] if words else []
+        read = list(sample(words, 64)) if words else []
     except GansmithError:  # of no matter to whoever did not ask for words
         return None
-    return words if looked and sum(looked) >= 0.8 * len(looked) else None
+    items = [item for item in read if isinstance(item, Item)]
+    sizes = [size for item in items if (size := _size_as_written(item))]
+    enough = len(items) >= 0.5 * len(read) and len(sizes) >= 0.8 * len(items)
+    return words if sizes and enough and _widths_follow(sizes) else None
 
 
-def _looks_written(item: Item | Skipped) -> bool:
-    if isinstance(item, Skipped) or not item.text:
-        return False
+def _size_as_written(item: Item) -> tuple[float, int] | None:
+    """How wide it is at a height of 32, and how many characters; None where that does not fit."""
     try:
         with pictures.open_picture(item.content) as opened:
             width, height = pictures.size_upright(opened)
-        natural, count = LINE_HEIGHT * width / height, len(characters(item.text))
-        likely = fitting(1.5 * natural, count) >= natural >= fitting(natural / 1.5, count) / 1.5
-        return likely and pictures.is_grey(item.content)
+        natural, count = LINE_HEIGHT * width / height, len(characters(item.text or ""))
+        nearest = fitting(natural, count)
+        likely = nearest / 2 <= natural <= 2 * nearest
+        return (natural, count) if likely and pictures.is_grey(item.content) else None
     except Exception:  # strangers' files make decoders raise anything
+        return None
+
+
+def _widths_follow(sizes: list[tuple[float, int]]) -> bool:
+    """Whether pictures are wide for their height, as writing is, and the wider the more they say."""
+    widths, counts = np.array(sizes).T
+    typical = np.median(widths) / LINE_HEIGHT
+    if typical > 6:  # a line: with a text that is as long, it can't be anything else
+        return True
+    if typical <= 1.5 or widths.std() == 0:
         return False
+    return bool(counts.std() == 0 or np.corrcoef(widths, counts)[0, 1] > 0.4)
+
+
+def _at_path(path: Path) -> Source | None:
+    if path.is_dir():
+        found = (find(path) for find in _FINDERS)
+        return next((words for words in found if words is not None), None)
+    return _of_file(path) if path.is_file() else None
 
 
 def _of_file(path: Path) -> Source | None:
