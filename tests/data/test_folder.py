@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gansmith.data import Item, Skipped, open_source
+from gansmith.data import Item, Skipped, open_source, prepare
 from gansmith.data.folder import arrange
 from gansmith.errors import GansmithError
 
@@ -69,6 +69,12 @@ def test_links_in_circles_and_pipes(picture_folder: Path) -> None:
     skipped = [item for item in items if isinstance(item, Skipped)]
     assert len(items) == 14
     assert {s.name for s in skipped} == {"cat/pipe.png", "cat/gone.png"}
+
+
+def test_a_pipe_is_not_waited_for(picture_folder: Path) -> None:
+    os.mkfifo(picture_folder / "cat" / "pipe.png")
+    dataset = prepare(open_source(picture_folder), height=8, width=8, max_skipped=0.1)
+    assert [(s.name, s.reason) for s in dataset.skipped] == [("cat/pipe.png", "not a regular file")]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gansmith.data import Item, open_source, prepare
+from gansmith.data import Item, Skipped, open_source, prepare
 from gansmith.errors import GansmithError
 
 datasets = pytest.importorskip("datasets")
@@ -55,6 +56,18 @@ def test_a_data_set_on_disk_is_cached(rows: Any, tmp_path: Path, cache: Path) ->
     first = prepare(source, height=8, width=8)
     assert prepare(source, height=8, width=8).digest == first.digest
     assert list((cache / "decoded").iterdir())
+
+
+def test_rows_that_name_what_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    paths = [tmp_path / "pipe", tmp_path / "gone.png", tmp_path, Path("/dev/zero")]
+    rows = datasets.Dataset.from_dict(
+        {"image": [{"bytes": None, "path": str(path)} for path in paths]},
+        features=datasets.Features(image=datasets.Image()),
+    )
+    monkeypatch.setattr(datasets, "load_dataset", lambda path, split: rows)
+    reasons = [item.reason for item in open_source("hf:a/b") if isinstance(item, Skipped)]
+    assert reasons == ["not a regular file"] * 4
 
 
 def test_what_the_hub_does_not_have(hub: list[tuple[str, str]]) -> None:

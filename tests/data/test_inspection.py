@@ -104,3 +104,11 @@ def test_many_alike_do_not_take_for_ever() -> None:
     hashes = np.zeros(4_000, np.uint64)
     thumbnails = np.random.default_rng(0).integers(0, 3, (4_000, 16, 16), dtype=np.uint8)
     assert [len(group) for group in near_duplicates(hashes, thumbnails)] == [4_000]
+
+
+def test_where_nothing_can_be_read(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"")
+    found = inspect_source(open_source(tmp_path))
+    assert (found.count, found.usable, len(found.unreadable)) == (2, 0, 2)
+    assert "2 pictures, 0 usable" in str(found)

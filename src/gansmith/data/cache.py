@@ -124,6 +124,8 @@ def _sha256_of(value: object) -> str:
 
 def _sha256_of_file(path: Path) -> str:
     try:
+        if not path.is_file():  # a pipe, say, would be waited on for ever
+            return "unreadable"
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:

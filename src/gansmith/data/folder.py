@@ -65,7 +65,7 @@ class FolderSource(Source):
         for name, label in list(self._layout.labels.items())[::step]:
             path = self._root / name
             try:
-                yield _read(path, name, label)
+                yield read_file(path, name, label)
             except OSError as error:
                 yield Skipped(name, f"can't be read ({error.strerror or error})")
 
@@ -73,7 +73,8 @@ class FolderSource(Source):
         return {name: self._root / name for name in self._layout.labels}
 
 
-def _read(path: Path, name: str, label: int | None) -> Item | Skipped:
+def read_file(path: Path, name: str, label: int | None) -> Item | Skipped:
+    """The picture in a file, if it is one of a sensible size. Raises OSError."""
     if not path.is_file():  # a pipe, say, would be waited on for ever
         return Skipped(name, "not a regular file")
     if path.stat().st_size > MAX_BYTES:

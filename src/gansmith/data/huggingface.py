@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gansmith.data.folder import read_file
 from gansmith.data.parquet import number_labels
 from gansmith.data.source import Item, Skipped, Source
 from gansmith.errors import GansmithError
@@ -56,10 +57,9 @@ class HuggingFaceSource(Source):
         if image is None or (image["bytes"] is None and image["path"] is None):
             return Skipped(name, "there is no picture in this row")
         try:
-            content = image["bytes"]
-            return Item(
-                name, Path(image["path"]).read_bytes() if content is None else content, label
-            )
+            if image["bytes"] is None:
+                return read_file(Path(image["path"]), name, label)
+            return Item(name, image["bytes"], label)
         except OSError as error:
             return Skipped(name, f"can't be read ({error.strerror or error})")
 
