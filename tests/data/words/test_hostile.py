@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gansmith.data import Skipped, inspect_source, prepare, survey
+from gansmith.data import Skipped, inspect_source, inspect_words, prepare, survey
 from gansmith.data.words import find_written, open_words
 from gansmith.data.words import source as words_source
 from gansmith.errors import GansmithError
@@ -84,9 +84,9 @@ def all_of_it(spec: str) -> list[str]:
     """Everything that is done with a source; the reasons why words are skipped."""
     source = open_words(spec)
     reasons = [item.reason for item in source if isinstance(item, Skipped)]
-    for use in (survey, inspect_source):
+    for use in (survey, inspect_source, inspect_words):
         try:
-            use(source)
+            assert str(use(source))
         except GansmithError as error:
             reasons.append(str(error))
     try:
