@@ -28,11 +28,7 @@ TEXT_NAMES = ("text", "transcription", "transcript", "ground_truth", "gt", "word
 WRITER_NAMES = ("writer", "writer_id", "author", "scribe")
 _FILE_NAMES = ("file_name", "filename", "file", "image", "path")
 _PAIR = ".gt.txt"
-_VARIANTS = (
-    "",
-    ".nrm",
-    ".bin",
-)  # as OCRopus calls a line that it has made grey, or black and white
+_VARIANTS = ("", ".nrm", ".bin")  # OCRopus's: as it was, grey, black and white
 _LISTS = ("train.txt", "tr.txt", "train_text.txt", "gt.txt", "labels.txt", "transcriptions.txt")
 _NONE, _SEVERAL = "there is no such picture", "several pictures are called so"
 _SPACES = {"<space>", "<sp>", "▁"}
