@@ -26,6 +26,7 @@ INK = 128  # darker than this is ink, where a word begins and ends
 
 # Of letters, in x-heights above the base line and below it: where a word that is cut out tightly ends.
 X_HEIGHT, ASCENT, DESCENT = 1.0, 1.75, 0.6
+LETTER = 0.6  # of the height of a word that was learnt: so high is an x in a line
 _SHORT = set("acegmnopqrsuvwxyzıœæ,._-")
 _HANGING = set("gjpqy,;ſƒ()[]{}|/$Q")
 _BELOW = {"\u0323", "\u0327", "\u0328"}  # dot, cedilla, ogonek
@@ -134,7 +135,7 @@ def set_line(words: Sequence[Word], height: int) -> Image.Image:
     Words are learnt as they are cut out: one without long letters fills the whole height. So it is
     known from its text how high its letters are, and where its base line is.
     """
-    x_height = height / (ASCENT + DESCENT)
+    x_height = LETTER * height
     scaled = [_sized(word, x_height) for word in words]
     above = max(base for _, base in scaled)
     below = max(image.height - base for image, base in scaled)

@@ -83,6 +83,10 @@ class WordStream(Stream):
         latent = latent.repeat(rows, 1)[:count]
         return latent, label_rows(widths_for(codes, latent, self.spec), codes).to(self.device)
 
+    def reference(self, count: int) -> Batch:
+        """Real words of the lengths that sheets show: others would make most of a sheet paper."""
+        return self.take(self._readable(count))
+
     def relabelled(self, latent: Tensor, labels: Tensor | None) -> Tensor:
         assert labels is not None
         codes = labels[:, 1:].cpu()

@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+from gansmith.data import words as in_words
 from gansmith.data.archive import TarSource, ZipSource
 from gansmith.data.arrays import ArraySource, open_digits, open_idx, open_npy, open_npz
 from gansmith.data.catalogue import DOWNLOADS, Download
@@ -24,7 +25,7 @@ from gansmith.data.record import Written
 from gansmith.data.source import Item, Skipped, Source
 from gansmith.data.survey import Survey, survey
 from gansmith.data.toy import TOYS, open_toy
-from gansmith.data.words import RENDERED, find_written, open_words
+from gansmith.data.words import RENDERED, open_words
 from gansmith.data.words.inspection import WordInspection, inspect_words
 from gansmith.errors import GansmithError
 
@@ -101,6 +102,15 @@ def open_source(
     if not text.strip():  # which as a path would be the current folder
         raise GansmithError(_not_found(text))
     return _open_path(Path(text).expanduser())
+
+
+def find_written(spec: str) -> Source | None:
+    """The words that a name or path holds, if its pictures look like what their texts say.
+
+    None of a name that stands for something else, whatever lies under it in the current folder.
+    """
+    named = is_name(spec) and spec not in RENDERED and not spec.startswith(_HUB)
+    return None if named else in_words.find_written(spec)
 
 
 def is_name(spec: str) -> bool:

@@ -13,7 +13,16 @@ if TYPE_CHECKING:  # slow to import, so only where something is drawn
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAMES = ("losses", "discriminator", "variety", "heart", "augmentation", "score", "throughput")
+NAMES = (
+    "losses",
+    "discriminator",
+    "reading",
+    "variety",
+    "heart",
+    "augmentation",
+    "score",
+    "throughput",
+)
 SIZE = (4.8, 2.9)  # inches: on a phone's width the lettering keeps its size
 DPI = 200
 
@@ -84,6 +93,10 @@ def _contents(name: str, noun: str) -> tuple[str, dict[str, str]]:
         "discriminator": (
             "Taken for real, 0 to 1",
             {"d_real": "D(x), real", "d_fake": "D(G(z)), generated"},
+        ),
+        "reading": (
+            "Reading loss",
+            {"loss_r": "real words", "loss_read": "generated"},
         ),
         "variety": (
             "Variety (the real: 1)",

@@ -20,6 +20,7 @@ from gansmith.metrics.protocol import Evaluation, read_evaluation
 from gansmith.run import RunFolder
 
 CURVES = (
+    *("loss_r", "loss_read"),
     *("loss_d", "loss_g", "d_real", "d_fake", "spread", "feature_spread", "held_gap"),
     *("augment_p", "score", "images_per_second"),
 )

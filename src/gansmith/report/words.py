@@ -50,6 +50,9 @@ def what(story: Story) -> str:
         things = f"{'grey' if channels == 1 else 'colour'} pictures of {width}×{height}"
     if story.points:
         things = "points"
+    if spec and spec.script:
+        letters = len(spec.script.alphabet)
+        things = f"words in {letters} characters, {spec.shape[1]} pixels high"
     classes = f" in {spec.class_count} classes" if spec and spec.class_count else ""
     return f"A generator of {things}{classes}"
 
@@ -91,7 +94,12 @@ def commands(story: Story) -> list[tuple[str, str]]:
     run = shlex.quote(place(story.path))
     target = "points.npz" if story.points else "made"
     made = [("Make 1,000 more:", f"gansmith generate {run} -n 1000 --out {target}")]
-    if not story.evaluation:
+    if story.config.model == "words":
+        made = [
+            ("Write something:", f"gansmith write {run} TEXT --styles 5 --out line.png"),
+            ("Make a data set:", f"gansmith dataset {run} --lexicon FILE -n 10000 --out made"),
+        ]
+    elif not story.evaluation:
         made.append(("Measure it beside real data:", f"gansmith evaluate {run}"))
     reason = "Go on where it stopped:" if story.step else "Start it:"
     resume = [(reason, f"gansmith train --resume --out {run}")]
@@ -121,6 +129,8 @@ def sheet(story: Story) -> str:
     classes = story.spec.classes if story.spec else None
     if classes and 1 < len(classes) <= 16:
         return f"A column a class: {', '.join(classes)}. The noise is the same every time."
+    if story.config.model == "words":
+        return "A text a row, a style a column; not chosen, and the same every time."
     return "Not chosen: the noise is the same every time."
 
 
@@ -129,6 +139,11 @@ def caption(name: str, story: Story) -> str:
     words = {
         "losses": LOSSES[story.config.loss],
         "discriminator": _discriminator(story),
+        "reading": (
+            "The recogniser's loss (CTC) a character. It learns from real words alone, and here reads "
+            "them distorted. On generated ones it should fall as far or farther: what is written is "
+            "what was asked for. It is listened to once it reads, so that curve begins later."
+        ),
         "variety": (
             "The mean distance between two generated examples over that between two real ones, with "
             "the same noise every time. Near the dashed 1 is good; falling towards 0 is a mode "
@@ -169,6 +184,7 @@ def _readings(name: str, story: Story) -> str:
         "discriminator": {"D(x)": "d_real", "D(G(z))": "d_fake"},
         "variety": {"as they are": "spread", "as D sees them": "feature_spread"},
         "heart": {"the gap": "held_gap"},
+        "reading": {"real": "loss_r", "generated": "loss_read"},
     }.get(name, {})
     means = [f"{k} {story.curves[v].tail:.2f}" for k, v in names.items() if v in story.curves]
     return f"Over the last fifth here: {', '.join(means)}." if means else ""
