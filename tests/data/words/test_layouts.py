@@ -205,7 +205,6 @@ def test_iam(tmp_path: Path, folder: str, forms: bool) -> None:
     writers = [item.writer for item in items_of(source)]
     assert writers == (["000", "000", "007", "007"] if forms else [None] * 4)
     assert skipped_of(source) == {
-        "a01-000u-00-02": "IAM says that it was not cut out well",
         "b02-000-00-02": "there is no such picture",
         "b02-000-00": "expected nine fields",
     }
