@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gansmith.models.masked import MaskedBatchNorm, column_mask, own_mean, scaled
+from gansmith.models.masked import MaskedBatchNorm, column_mask, own_average, own_mean, scaled
 
 WIDTHS = torch.tensor([32, 12, 20])
 
@@ -29,6 +29,14 @@ def test_a_mask_is_one_on_each_words_own_columns() -> None:
 def test_the_mean_over_own_columns_ignores_what_lies_beside() -> None:
     scores = torch.tensor([[1.0, 3.0, 100.0], [5.0, -7.0, 2.0]])
     assert own_mean(scores, torch.tensor([8, 4]), 4).tolist() == [2.0, 5.0]
+
+
+def test_an_average_is_over_own_columns_alone() -> None:
+    x, _ = maps(16)
+    expected = torch.stack(
+        [x[i, :, :, : w // 4].mean((1, 2)) for i, w in enumerate(WIDTHS.tolist())]
+    )
+    torch.testing.assert_close(own_average(x, WIDTHS // 4), expected)
 
 
 def test_masked_batch_norm_is_torchs_on_the_words_own_columns() -> None:

@@ -24,6 +24,16 @@ def own_mean(scores: Tensor, widths: Tensor, pixels: int) -> Tensor:
     return (scores * inside).sum(1) / inside.sum(1)
 
 
+def own_average(x: Tensor, columns: Tensor) -> Tensor:
+    """Mean of maps (N, C, H, K), zero in their padding, over each word's own `columns` (N,) → (N, C).
+
+    As a product with ones, whose gradient has the maps' order of memory; that of a sum has not.
+    """
+    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
+    total = rows.new_ones(len(x), 1, rows.shape[1]) @ rows
+    return total[:, 0].float() / (columns[:, None] * x.shape[2])
+
+
 class MaskedBatchNorm(nn.Module):
     """Batch norm whose statistics are those of the words' own pixels.
 
@@ -68,22 +78,21 @@ class MaskedBatchNorm(nn.Module):
 def scaled(x: Tensor, scale: Tensor, shift: Tensor, mask: Tensor) -> Tensor:
     """x · scale + shift on the words' own columns, zero beside them.
 
-    x (N, C, H, K), scale and shift (N or 1, C), mask (N, 1, 1, K).
+    x (N, C, H, K), zero beside them too; scale and shift (N or 1, C); mask (N, 1, 1, K).
     """
-    wide = (v[:, :, None, None] * mask for v in (scale, shift))
-    result: Tensor = _Scaled.apply(x, *wide)  # type: ignore[no-untyped-call]
+    result: Tensor = _Scaled.apply(x, scale, shift, mask)  # type: ignore[no-untyped-call]
     return result
 
 
 class _Sums(torch.autograd.Function):
-    """Σ x and Σ x² of each channel, in fp32: read once each, where autograd would copy and expand."""
+    """Σ x and Σ x² of each channel, in fp32: over places first, which is fast, then over words, so
+    that rounding to bf16 in between averages out."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
-        rows = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-        norm = torch.linalg.vector_norm(rows, dim=0, dtype=torch.float32)
-        return rows.sum(0, dtype=torch.float32), norm.square()
+        total, squares = (v.sum((2, 3)).float().sum(0) for v in (x, x * x))
+        return total, squares
 
     @staticmethod
     def backward(ctx: Any, of_sum: Tensor, of_squares: Tensor) -> Tensor:
@@ -93,16 +102,26 @@ class _Sums(torch.autograd.Function):
 
 
 class _Scaled(torch.autograd.Function):
-    """x a + b with a, b (N or 1, C, 1, K): the sums of its backward pass run along rows first."""
+    """(x a + b) m. Autograd's own would give gradients in another order of memory than the maps',
+    and every operation after them would take ten times as long."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        scale = scale.to(x.dtype)
-        ctx.save_for_backward(x, scale)
-        return torch.addcmul(shift.to(x.dtype), x, scale)
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, mask: Tensor) -> Tensor:
+        wide, up = (_along(v, mask, x.dtype) for v in (scale, shift))
+        ctx.save_for_backward(x, wide, mask)
+        ctx.words = len(scale)
+        return torch.addcmul(up, x, wide)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, scale = ctx.saved_tensors
-        of_scale = (gradient * x).sum(2, keepdim=True).float()
-        return gradient * scale, of_scale, gradient.sum(2, keepdim=True).float()
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, wide, mask = ctx.saved_tensors
+        parts = (gradient * x, gradient * mask.to(gradient.dtype))
+        of_scale, of_shift = (part.sum((2, 3)).float() for part in parts)
+        if ctx.words == 1:
+            of_scale, of_shift = (g.sum(0, keepdim=True) for g in (of_scale, of_shift))
+        return gradient * wide, of_scale, of_shift, None
+
+
+def _along(v: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """(N or 1, C) on the columns of (N, 1, 1, K): (N, C, 1, K), channels innermost."""
+    return (v[:, None, None, :] * mask.permute(0, 2, 3, 1)).to(dtype).permute(0, 3, 1, 2)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.models.layout import columns_of
-from gansmith.models.masked import MaskedBatchNorm, column_mask, own_mean, scaled
+from gansmith.models.masked import MaskedBatchNorm, column_mask, own_average, own_mean, scaled
 
 ROWS = 4  # of the smallest maps, whose columns are an eighth of the height wide
 POINTS = 4  # of a filter's curve along its character
@@ -178,8 +178,7 @@ class Discriminator(nn.Module):
             pixels = words.shape[3] // x.shape[3]
             x = x * column_mask(widths, x.shape[3], pixels).to(x.dtype)
         scores = self.score(x).float()[:, 0, 0]
-        columns = widths[:, None] * 8 // self.height
-        style = self.style(x.mean(2).sum(2).float() / columns).float()
+        style = self.style(own_average(x, widths * 8 // self.height)).float()
         return own_mean(scores, widths, self.height // 8), style
 
 
