@@ -12,6 +12,7 @@ import torch
 from benchmarks.kill import differences
 from PIL import Image
 
+from gansmith.api import plan
 from gansmith.data import Dataset, prepare
 from gansmith.data.words import find_words, open_words
 from gansmith.errors import GansmithError
@@ -220,3 +221,11 @@ def test_a_data_set_needs_texts_that_can_be_written(run: Path, tmp_path: Path) -
     with pytest.raises(GansmithError, match="imagefolder, parquet, pairs"):
         write_words(run, tmp_path / "out", layout="folder", device="cpu")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_recogniser_and_the_texts_of_a_run_stay_when_it_goes_on(
+    run: Path, tmp_path: Path
+) -> None:
+    for setting in ({"recogniser_filters": 8}, {"recombined": 0.1}):
+        with pytest.raises(GansmithError, match=f"{next(iter(setting))} was .* can't go on"):
+            plan(None, out=run, resume=True, settings=setting)

@@ -43,7 +43,7 @@ FIXED = (
         "bn_scale",
     ),
     *("generator_filters", "discriminator_filters", "init", "batch_size", "d_steps", "data"),
-    *("evaluate_n", "evaluate_space"),
+    *("evaluate_n", "evaluate_space", "recogniser_filters", "recombined"),
 )
 
 
