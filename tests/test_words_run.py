@@ -216,6 +216,9 @@ def test_a_data_set_needs_texts_that_can_be_written(run: Path, tmp_path: Path) -
     (tmp_path / "lexicon.txt").write_text("xyz\n")
     with pytest.raises(GansmithError, match="none can be written"):
         write_words(run, tmp_path / "out", lexicon=tmp_path / "lexicon.txt", device="cpu")
+    for endless in (Path("/dev/zero"), tmp_path):
+        with pytest.raises(GansmithError, match="not a regular file"):
+            write_words(run, tmp_path / "out", lexicon=endless, device="cpu")
     with pytest.raises(GansmithError, match="--lexicon FILE or --from-corpus FILE"):
         write_words(run, tmp_path / "out", device="cpu")
     with pytest.raises(GansmithError, match="imagefolder, parquet, pairs"):

@@ -180,6 +180,8 @@ def first_of(values: Mapping[str, Value], names: tuple[str, ...]) -> Value | Non
 def read_text(path: Path) -> str:
     """A description's text, UTF-8 with or without a mark. GansmithError where it is none."""
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe may have no end
+            raise GansmithError(f"Can't read {path} (not a regular file).")
         if path.stat().st_size > pictures.MAX_BYTES:
             raise GansmithError(f"Can't read {path} (larger than {pictures.MAX_BYTES >> 20} MB).")
         return path.read_text(encoding="utf-8-sig")
