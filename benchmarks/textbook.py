@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gansmith.loop import frozen
+from gansmith.models.layers import frozen
 
 BATCH, LATENT = 64, 100
 

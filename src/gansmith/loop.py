@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gansmith import word_objectives
 from gansmith.config import Config
@@ -18,6 +17,7 @@ from gansmith.health import NAN, Severity, Verdict
 from gansmith.judge import Judge, choose_space
 from gansmith.keeper import Keeper, Moment
 from gansmith.models import words
+from gansmith.models.layers import frozen
 from gansmith.objectives import discriminator_losses, generator_losses
 from gansmith.observe import Observer
 from gansmith.players import Players, clip
@@ -333,16 +333,3 @@ class Session:
         )
         if wrong:
             self._say(f"bf16 is wrong on this machine in {', '.join(wrong)}: kept in fp32")
-
-
-@contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """No gradients for the weights of `network`: the generator's turn does not need them."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    try:
-        for parameter in trained:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)

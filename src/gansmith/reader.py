@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gansmith.config import Config, DataSpec
 from gansmith.models import build_recogniser
+from gansmith.models.layers import frozen
 from gansmith.models.recogniser import Recogniser
 
 UNREAD = 20.0  # the loss that nothing learnt is taken for
@@ -46,13 +47,9 @@ class Reader:
     @contextmanager
     def judging(self) -> Iterator[Recogniser]:
         """The network as it is when it does not learn, for gradients of pictures alone."""
-        parameters = list(self.network.parameters())
         self.network.eval()
         try:
-            for parameter in parameters:
-                parameter.requires_grad_(False)
-            yield self.network
+            with frozen(self.network):
+                yield self.network
         finally:
-            for parameter in parameters:
-                parameter.requires_grad_(True)
             self.network.train()

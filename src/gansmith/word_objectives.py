@@ -56,7 +56,7 @@ def generator_losses(
         with torch.no_grad():
             real_logits, _ = discriminator.look(real, labels)
     adversarial = game.generator(fake_logits, real_logits)
-    # The style alike at the price of its own spread: see Chen et al. 2016, eq. 5.
+    # Mutual information of style and word, by a bound (InfoGAN, Chen et al. 2016, eq. 5).
     total = adversarial + config.style * F.mse_loss(styles, latent)
     losses = {"loss_g": adversarial.detach(), "d_fake_after": fake_logits.detach().sigmoid().mean()}
     if reader.reads and config.reading:

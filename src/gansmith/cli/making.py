@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -77,15 +79,12 @@ def dataset(
     - `gansmith dataset RUN --per-class 6000 --layout parquet --out synthetic/`
     - `gansmith dataset RUN --lexicon words.txt -n 100000 --format pairs --out synthetic/`
     """
-    from rich.progress import Progress
-
     from gansmith.synthetic import write_dataset
 
     if lexicon or from_corpus:
         _word_dataset(run, out, lexicon, from_corpus, n, seed, layout or "imagefolder", device)
         return
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("pictures")
+    with _bar("pictures") as progress:
         result = write_dataset(
             run,
             out,
@@ -94,7 +93,7 @@ def dataset(
             seed=seed,
             layout=layout or "folder",
             device=device,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     each = f", {per_class:,} of each of {len(result.classes)} classes" if result.classes else ""
     say(f"{result.count:,} pictures{each}: {result.path}")
@@ -111,12 +110,9 @@ def _word_dataset(
     layout: str,
     device: str,
 ) -> None:
-    from rich.progress import Progress
-
     from gansmith.synthetic.words import write_words
 
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("words")
+    with _bar("words") as progress:
         result = write_words(
             run,
             out,
@@ -126,8 +122,18 @@ def _word_dataset(
             seed=seed,
             layout=layout,
             device=device,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     say(f"{result.count:,} words from {result.texts:,} texts: {result.path}")
     if result.left_out:
         say(f"  {result.left_out:,} texts have characters that were not learnt, and were left out")
+
+
+@contextmanager
+def _bar(things: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, and what is to be told (done, total)."""
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(things)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -20,8 +20,9 @@ from gansmith.data.pictures import Shape
 from gansmith.data.record import Record, Written, check_skipped, examples, load_record, load_values
 from gansmith.data.source import Array, Item, Kind, Skipped, Source
 from gansmith.data.survey import survey
-from gansmith.data.words.decode import LINE_HEIGHT, Line, decode_words
+from gansmith.data.words.decode import Line, decode_words
 from gansmith.errors import GansmithError
+from gansmith.measures import LINE_HEIGHT
 
 # Raise it whenever the same file would be decoded to other pixels than before.
 DECODER_VERSION = 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -116,3 +117,16 @@ def _required(labels: Tensor | None) -> Tensor:
 def sequence(layers: Iterable[nn.Module | None]) -> nn.Sequential:
     """A chain of the layers that are there: ``None`` stands for one that a switch left out."""
     return nn.Sequential(*(layer for layer in layers if layer is not None))
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """No gradients for the weights of `network`: another's turn does not need them."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

@@ -18,9 +18,7 @@ import torch
 from torch import Tensor
 
 from gansmith.config import DataSpec
-
-COLUMN = 8  # columns a height: of maps, and of words' widths
-NARROWEST, WIDEST, ENDS = 4, 28, 12  # pixels of a character of 32 high, and of both ends together
+from gansmith.measures import COLUMN, ENDS, LINE_HEIGHT, NARROWEST, WIDEST
 
 
 def label_rows(widths: Tensor, codes: Tensor) -> Tensor:
@@ -46,7 +44,8 @@ def widths_for(codes: Tensor, latent: Tensor, spec: DataSpec) -> Tensor:
     below = place.long().clamp(max=len(paces) - 2)
     pace = torch.lerp(paces[below], paces[below + 1], place - below)
     natural = usual[codes].sum(1) * pace.exp()
-    unit, column = spec.shape[1] / 32, spec.shape[1] // COLUMN
+    unit = spec.shape[1] / LINE_HEIGHT
+    column = round(COLUMN * unit)
     count = (codes > 0).sum(1)
     least, most = NARROWEST * (count + 1), WIDEST * count + ENDS
     fitting = torch.clamp(natural, unit * least, unit * most)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from gansmith.metrics.protocol import Evaluation
 from gansmith.samples import folder_names
 from gansmith.synthetic.card import card
 from gansmith.synthetic.folder import Folder, new_folder
-from gansmith.synthetic.layouts import LAYOUTS, Example, Examples, Layout
+from gansmith.synthetic.layouts import LAYOUTS, Example, Examples, Layout, Progress, counted
 from gansmith.synthetic.manifest import Made, manifest
 
 EVALUATION = "evaluation.json"
@@ -30,7 +30,6 @@ EVALUATION = "evaluation.json"
 SHEET = ".assets/samples.png"
 SHEET_CLASSES, SHEET_ROWS, SHEET_MOST = 20, 8, 100
 
-Progress = Callable[[int, int], None]
 Figures = Evaluation | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -103,7 +102,7 @@ def _fill(
 ) -> None:
     folder.write("README.md", card(made, SHEET).encode())
     folder.write(SHEET, _sheet(model, made))
-    each = _counted(_examples(model, made), made.count, progress)
+    each = counted(_examples(model, made), made.count, progress)
     examples = Examples(each, made.count, model.example_shape, made.classes)
     LAYOUTS[made.layout](folder, examples, per_shard)
 
@@ -117,15 +116,6 @@ def _examples(model: Model, made: Made) -> Iterator[Example]:
             parent = "" if label is None else f"{made.folders[label]}/"
             yield Example(f"{parent}{number // turn:06d}", image, label)
             number += 1
-
-
-def _counted(
-    examples: Iterator[Example], total: int, progress: Progress | None
-) -> Iterator[Example]:
-    for done, example in enumerate(examples, start=1):
-        yield example
-        if progress and (done % 256 == 0 or done == total):
-            progress(done, total)
 
 
 def _sheet(model: Model, made: Made) -> bytes:

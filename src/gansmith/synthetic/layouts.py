@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from gansmith.imaging import png_bytes, to_picture
 from gansmith.samples import ROW_GROUP, parquet_row, parquet_writer
 from gansmith.synthetic.folder import Folder
 
+Progress = Callable[[int, int], None]
+Thing = TypeVar("Thing")
 Layout = Literal["folder", "parquet", "webdataset"]
 SHARD_BYTES = 256 * 2**20  # a shard holds at most so much …
 SHARD_EXAMPLES = 10_000  # … and a tar at most so many
@@ -55,6 +57,14 @@ class Examples:
         """(number, how many there are in all, the examples) of each shard."""
         total = math.ceil(self.count / per_shard)
         return ((number, total, islice(self.each, per_shard)) for number in range(total))
+
+
+def counted(things: Iterator[Thing], total: int, progress: Progress | None) -> Iterator[Thing]:
+    """The same things; `progress` is told now and then how many have passed."""
+    for done, thing in enumerate(things, start=1):
+        yield thing
+        if progress and (done % 256 == 0 or done == total):
+            progress(done, total)
 
 
 def write_folder(folder: Folder, examples: Examples, per_shard: int | None) -> None:

@@ -27,7 +27,7 @@ from gansmith.samples import ROW_GROUP, parquet_writer
 from gansmith.scribe import INK, Scribe, Word
 from gansmith.synthetic.card import word_card
 from gansmith.synthetic.folder import Folder, new_folder
-from gansmith.synthetic.layouts import add_to_tar
+from gansmith.synthetic.layouts import Progress, add_to_tar, counted
 from gansmith.synthetic.manifest import Made, manifest
 from gansmith.writing import stack
 
@@ -36,7 +36,6 @@ SHARD = 10_000  # words of a tar or a Parquet file
 MARGIN = 2  # columns of paper left and right of the ink
 
 Written = Callable[[Folder, Iterator[Word], int], None]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def write_words(
     with new_folder(out, head) as folder:
         folder.write("README.md", word_card(made, SHEET).encode())
         folder.write(SHEET, _sheet(scribe, texts, seed))
-        each = _counted(scribe.stream(texts, count, seed), count, progress)
+        each = counted(scribe.stream(texts, count, seed), count, progress)
         WORD_LAYOUTS[layout](folder, each, count)
     return WordsResult(out, layout, count, len(texts), left_out)
 
@@ -188,13 +187,6 @@ def word_png(word: Word) -> bytes:
 
 def _named(words: Iterator[Word]) -> Iterator[tuple[str, Word]]:
     return ((f"{number:06d}", word) for number, word in enumerate(words))
-
-
-def _counted(words: Iterator[Word], total: int, progress: Progress | None) -> Iterator[Word]:
-    for done, word in enumerate(words, start=1):
-        yield word
-        if progress and (done % 256 == 0 or done == total):
-            progress(done, total)
 
 
 def _sheet(scribe: Scribe, texts: list[str], seed: int) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gansmith.data import pictures
 from gansmith.data.source import Array, Item, Source, sample
-from gansmith.data.words.decode import LINE_HEIGHT, Line, decode_word, fitting
+from gansmith.data.words.decode import Line, decode_word, fitting
 from gansmith.data.words.layouts import (
     find_iam,
     find_list,
@@ -24,6 +24,7 @@ from gansmith.data.words.source import lines_of, read_picture, read_text
 from gansmith.data.words.tables import WordHub, WordParquet
 from gansmith.data.words.text import characters, count_characters, normalise
 from gansmith.errors import GansmithError
+from gansmith.measures import LINE_HEIGHT
 
 __all__ = [
     "FORMS",

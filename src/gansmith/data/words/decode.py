@@ -17,11 +17,8 @@ from gansmith.data.record import Record, Written, examples
 from gansmith.data.source import Array, Item, Skipped, Source
 from gansmith.data.words.text import characters
 from gansmith.errors import GansmithError
+from gansmith.measures import COLUMN, ENDS, LINE_HEIGHT, NARROWEST, WIDEST
 
-LINE_HEIGHT = 32
-# As in models.layout, where widths of words to be made are decided. In pixels of a line 32 high:
-COLUMN = 4  # widths are whole ones
-NARROWEST, WIDEST, ENDS = 4, 28, 12  # a character's, and what the ends of a word may add
 ABSURD = 8  # times wider or narrower than that: the text is not that of the picture
 INK = 64  # of 255: darker than paper by so much
 

@@ -14,9 +14,10 @@ from PIL import Image
 from gansmith.data import pictures
 from gansmith.data.parallel import map_items
 from gansmith.data.source import Array, Item, Skipped, Source
-from gansmith.data.words.decode import LINE_HEIGHT, Line, decode_word
+from gansmith.data.words.decode import Line, decode_word
 from gansmith.data.words.text import characters, count_characters
 from gansmith.errors import GansmithError
+from gansmith.measures import LINE_HEIGHT
 
 SHOWN, SHEET_WIDTH = 120, 1200
 RARE = 5  # a character seen fewer times is hardly learnt
