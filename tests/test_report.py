@@ -13,7 +13,7 @@ import pytest
 from gansmith import checkpoint
 from gansmith.config import Config, DataSpec, Loss
 from gansmith.errors import GansmithError
-from gansmith.report import FILES, words, write_report
+from gansmith.report import FILES, sentences, write_report
 from gansmith.report.story import read_story
 from gansmith.run import RunFolder
 
@@ -336,7 +336,7 @@ def test_every_loss_has_its_own_words(tmp_path: Path) -> None:
     for loss in get_args(Loss):
         run = make_run(tmp_path / loss, loss=loss)
         add_records(run, count=1)
-        texts.add(words.caption("losses", read_story(run.path)))
+        texts.add(sentences.caption("losses", read_story(run.path)))
     assert len(texts) == len(get_args(Loss))
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from gansmith.config import DataSpec
 from gansmith.imaging import png_bytes
 from gansmith.metrics.protocol import FIGURES, Balance, Evaluation, Figure
-from gansmith.report import words
+from gansmith.report import sentences
 from gansmith.report.beside import MEANINGS, MOST_CLASSES
 from gansmith.report.story import read_story
 from gansmith.run import RunFolder
@@ -73,7 +73,7 @@ def evaluated(path: Path, found: Evaluation | None = None) -> RunFolder:
 
 
 def caption(run: RunFolder) -> str:
-    return words.caption("score", read_story(run.path))
+    return sentences.caption("score", read_story(run.path))
 
 
 def test_the_scores_caption_gives_the_protocol_the_best_and_the_price(tmp_path: Path) -> None:

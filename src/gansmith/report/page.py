@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from gansmith.config import Config
-from gansmith.report import beside, spells, words
+from gansmith.report import beside, sentences, spells
 from gansmith.report.embed import picture
 from gansmith.report.film import Frame, Reel, evenly
 from gansmith.report.parts import card, details, section, table
@@ -40,7 +40,7 @@ OTHERS = {
 def build(story: Story, reel: Reel, drawn: Mapping[str, Themed], made: Sequence[str]) -> bytes:
     """The whole page. `made` names the files that lie beside it."""
     style, script = _read("page.css"), _read("page.js")
-    subject = words.name_of(story.config.source)
+    subject = sentences.name_of(story.config.source)
     page = Template(_read("page.html")).substitute(
         title=escape(f"{subject} · {story.config.recipe} · gansmith"),
         heading=escape(subject),
@@ -51,8 +51,8 @@ def build(story: Story, reel: Reel, drawn: Mapping[str, Themed], made: Sequence[
         state="finished" if story.finished else "unfinished",
         state_word="finished" if story.finished else "not finished",
         lead=_lead(story),
-        tiles="".join(_tile(*tile) for tile in words.tiles(story)),
-        command="".join(_command(*command) for command in words.commands(story)),
+        tiles="".join(_tile(*tile) for tile in sentences.tiles(story)),
+        command="".join(_command(*command) for command in sentences.commands(story)),
         sections="".join(_sections(story, reel, drawn, made)),
         footer="Made from the files in this folder; <code>gansmith report</code> makes it again.",
     )
@@ -81,7 +81,7 @@ def _sections(
 def _final(story: Story, reel: Reel, final: Frame) -> str:
     """The newest samples big, the way there behind a slider."""
     frames = evenly(reel.frames, STRIP)
-    text = f"After {final.images:,} {story.noun} of training. {words.sheet(story)}"
+    text = f"After {final.images:,} {story.noun} of training. {sentences.sheet(story)}"
     if len(frames) > 1:
         text += " The slider shows how each place took shape."
     # The newest comes first, so that it is what a page without scripts shows.
@@ -122,7 +122,12 @@ def _pair(real: Themed, final: Frame, points: bool) -> str:
 
 def _plots(story: Story, drawn: Mapping[str, Themed]) -> str:
     cards = "".join(
-        card(pair, f"plot of {name} over {story.noun} seen", words.caption(name, story), PLOT_BYTES)
+        card(
+            pair,
+            f"plot of {name} over {story.noun} seen",
+            sentences.caption(name, story),
+            PLOT_BYTES,
+        )
         for name, pair in drawn.items()
     )
     text = "Thin lines are single records, thick ones their running mean."
@@ -153,9 +158,9 @@ def _files(story: Story, made: Sequence[str]) -> str:
 def _lead(story: Story) -> str:
     config = story.config
     return (
-        f"{escape(words.what(story))}, trained on <strong>{escape(config.source or 'unnamed data')}"
+        f"{escape(sentences.what(story))}, trained on <strong>{escape(config.source or 'unnamed data')}"
         f"</strong> with the recipe <strong>{escape(config.recipe)}</strong>, seed {config.seed}."
-        f"{escape(words.state(story))}"
+        f"{escape(sentences.state(story))}"
     )
 
 
