@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
+from gansmith.data import order
 from gansmith.distort import distort
 from gansmith.errors import GansmithError
 from gansmith.metrics.crnn import CRNN
@@ -21,11 +23,13 @@ Batches = Callable[[int], tuple[Tensor, Tensor]]
 
 HEIGHT = 32
 BATCH = 32
+POOL = 32  # batches that are cut from one sorted by width
 PEAK_LR, WEIGHT_DECAY, RISE, LEAST = 2e-3, 0.01, 300, 0.02
 LONGEST = 5.0  # that the gradient may be
 SHORTCUT = 0.3  # weight of the second head's loss
 EASY, HARDENED = 0.3, 4000  # strength of the distortion at the start; steps until it is full
 READ_AT_ONCE = 128
+STEP = 16  # pixels that a batch's width is rounded up to
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,28 @@ def train_referee(
     return Referee(network.eval().requires_grad_(False))
 
 
+def batches_of(values: Tensor, labels: Tensor, seed: int, size: int = BATCH) -> Batches:
+    """Words uint8 (N, 1, H, W) and labels (N, 1 + L) in batches of nearly one width, for ever.
+
+    Every word comes once before any comes again; which come together is a function of the seed.
+    """
+    widths = labels[:, 0]
+
+    @lru_cache(maxsize=2)
+    def pool(number: int) -> list[Tensor]:
+        rows = torch.from_numpy(order(len(values), seed, number * POOL * size, POOL * size))
+        batches = rows[widths[rows].argsort(stable=True)].split(size)
+        generator = torch.Generator().manual_seed(derive_seed(seed, number))
+        return [batches[i] for i in torch.randperm(POOL, generator=generator).tolist()]
+
+    def batch(step: int) -> tuple[Tensor, Tensor]:
+        number, place = divmod(step, POOL)
+        rows = pool(number)[place]
+        return _as_wide(values[rows], widths[rows]), labels[rows]
+
+    return batch
+
+
 def rate(step: int, steps: int) -> float:
     """Of the peak learning rate: up over the first steps, then along a cosine."""
     falling = 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -142,7 +168,11 @@ def _by_width(values: Tensor, widths: Tensor) -> Iterator[tuple[Tensor, Tensor, 
     """All words, those of nearly one width together: their numbers, ink (n, 1, H, W), widths."""
     for rows in torch.split(widths.argsort(stable=True), READ_AT_ONCE):
         own = widths[rows]
-        width = -(-int(own.max()) // 16) * 16
-        words = values[rows][..., :width]
-        words = nn.functional.pad(words, (0, width - words.shape[3]), value=255)
-        yield rows, to_ink(words), own
+        yield rows, to_ink(_as_wide(values[rows], own)), own
+
+
+def _as_wide(values: Tensor, widths: Tensor) -> Tensor:
+    """Words as wide as the widest of them asks, in steps, so that few shapes are in use."""
+    width = -(-int(widths.max()) // STEP) * STEP
+    cut = values[..., :width]
+    return nn.functional.pad(cut, (0, width - cut.shape[3]), value=255)
