@@ -84,7 +84,7 @@ class Generator(nn.Module):
         self.ink = nn.Conv2d(SIZES[-1], 1, 3, padding=1)
 
     def forward(self, latent: Tensor, codes: Tensor) -> Tensor:
-        first, *chunks = latent.split(CHUNK, 1)
+        first, *chunks = torch.split(latent, CHUNK, 1)
         x = torch.stack([z @ self.bank[row] for z, row in zip(first, codes, strict=True)])
         x = x.reshape(*codes.shape, SIZES[0], 4, 4).permute(0, 2, 3, 1, 4).flatten(3)
         for block, chunk in zip(self.blocks, chunks, strict=True):
@@ -126,7 +126,8 @@ class Discriminator(nn.Module):
             x = block(x)
         scores = self.out(F.relu(x).sum(2).transpose(1, 2))[..., 0]
         own = (torch.arange(scores.shape[1]) < widths[:, None] // 8).float()
-        return (scores * own).sum(1) / own.sum(1)
+        mean: Tensor = (scores * own).sum(1) / own.sum(1)
+        return mean
 
 
 class Recogniser(nn.Module):
