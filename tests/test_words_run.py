@@ -119,7 +119,7 @@ def test_a_text_is_written_to_a_picture(
     if options.get("like"):
         example = tmp_path / "example.png"
         data = word_dataset(1)
-        Image.fromarray(data.values[0, 0].numpy()).save(example)
+        Image.fromarray(data.strip[torch.tensor([0])][0, 0].numpy()).save(example)
         options = {"like": [example]}
     write_text(run, "abc dé", tmp_path / "line.png", device="cpu", **options)  # type: ignore[arg-type]
     with Image.open(tmp_path / "line.png") as picture:

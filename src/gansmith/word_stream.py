@@ -8,10 +8,11 @@ of their own, and which pool holds what is a function of (seed, index), as every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.config import Config, DataSpec
@@ -52,6 +53,7 @@ class WordStream(Stream):
         self, dataset: Dataset, config: Config, spec: DataSpec, world: World, device: torch.device
     ):
         super().__init__(dataset, config, spec, world, device)
+        self.strip = replace(dataset, values=self.values).strip
         self.pool = lru_cache(maxsize=4)(self._pool)
 
     def _labels(self, dataset: Dataset) -> Tensor:
@@ -102,9 +104,10 @@ class WordStream(Stream):
         assert self.known is not None
         labels = self.known[rows]
         labels = labels[:, : 1 + int((labels[:, 1:] > 0).sum(1).max())]
-        width = min(padded(labels[:, 0], self.spec.shape[1]), self.values.shape[3])
-        values = self.values[rows][..., :width].to(self.device, non_blocking=True)
-        return Batch(to_network(values, self.spec), labels.to(self.device))
+        values = self.strip[rows].to(self.device, non_blocking=True)
+        beyond = padded(labels[:, 0], self.spec.shape[1]) - values.shape[3]
+        real = F.pad(to_network(values, self.spec), (0, beyond))
+        return Batch(real, labels.to(self.device))
 
     def _pool(self, number: int) -> Pool:
         size, config = self.config.batch_size, self.config
@@ -169,4 +172,4 @@ def recombine(codes: Tensor, ends: Tensor, generator: torch.Generator) -> Tensor
 
 def fill(codes: Tensor, length: int) -> Tensor:
     """With zeros, to so many columns."""
-    return torch.nn.functional.pad(codes, (0, length - codes.shape[1]))
+    return F.pad(codes, (0, length - codes.shape[1]))

@@ -50,8 +50,9 @@ class Line:
 def decode_words(
     source: Source, line: Line, progress: Callable[[int, int], None] | None, file: IO[bytes]
 ) -> Record:
-    """Write all words to `file`, uint8 1×H×W each, W the widest's."""
-    words: list[Array] = []
+    """Write all words to `file`, one uint8 W×H after the other: by columns (see `strip`)."""
+    hasher = hashlib.sha256()
+    widths: list[int] = []
     items: list[Item] = []
     skipped: list[tuple[str, str]] = []
     results = map_items(partial(_decode_item, line), source)
@@ -61,21 +62,18 @@ def decode_words(
         elif isinstance(result[1], str):
             skipped.append((result[0].name, result[1]))
         else:
+            content = np.ascontiguousarray(result[1].T).tobytes()
+            hasher.update(content)
+            file.write(content)
             items.append(result[0])
-            words.append(result[1])
+            widths.append(result[1].shape[1])
         if progress and (done % 256 == 0 or done == len(source)):
             progress(done, len(source))
-    if not words:
+    if not items:
         raise GansmithError(f"None of the words can be used: {examples(skipped)}.")
-    widths = [word.shape[1] for word in words]
-    hasher = hashlib.sha256()
-    for word in words:
-        content = fill_up(word, max(widths)).tobytes()
-        hasher.update(content)
-        file.write(content)
     writers = [item.writer for item in items]
     return Record(
-        shape=[len(words), 1, line.height, max(widths)],
+        shape=[sum(widths), line.height],
         sha256=hasher.hexdigest(),
         labels=None,
         skipped=skipped,
