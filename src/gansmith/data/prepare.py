@@ -49,6 +49,7 @@ class Dataset:
         digest: SHA-256 (hex) of the content and of how it was decoded: the same digest, the same
             values.
         written: what pictures of words say, whose hands they are and how wide; None for others.
+        unlabelled: of words, others of the same height of which nobody knows what they say.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Dataset:
     skipped: list[Skipped]
     digest: str
     written: Written | None = None
+    unlabelled: Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.written.texts) if self.written else len(self.values)
@@ -69,6 +71,13 @@ class Dataset:
         if self.written is None:
             raise ValueError(f"expected words, but {self.name} holds {self.kind}")
         return Strip(self.values, torch.tensor(self.written.widths, device=self.values.device))
+
+    @property
+    def beside(self) -> torch.Tensor:
+        """Which of the unlabelled words are of use, int64: those no wider than the widest other."""
+        if self.unlabelled is None:
+            return torch.arange(0)
+        return torch.nonzero(self.unlabelled.strip.widths <= self.strip.widths.max())[:, 0]
 
 
 def prepare(

@@ -20,7 +20,7 @@ class Written:
     """What pictures of words say, one entry a picture.
 
     Attributes:
-        texts: in NFC, never empty.
+        texts: in NFC; empty where nobody knows.
         writers: whose hands; None where the source does not say.
         widths: how many columns each is wide.
     """
