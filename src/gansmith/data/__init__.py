@@ -27,6 +27,7 @@ from gansmith.data.survey import Survey, survey
 from gansmith.data.toy import TOYS, open_toy
 from gansmith.data.words import RENDERED, Unlabelled, open_words
 from gansmith.data.words.inspection import WordInspection, inspect_words
+from gansmith.data.words.strip import Strip
 from gansmith.errors import GansmithError
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Item",
     "Skipped",
     "Source",
+    "Strip",
     "Survey",
     "WordInspection",
     "Written",
