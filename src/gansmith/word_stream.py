@@ -108,6 +108,7 @@ class WordStream(Stream):
         return label_rows(widths_for(codes, latent.cpu(), self.spec), codes).to(self.device)
 
     def recent(self, step: int, count: int) -> Batch:
+        """Those that the recogniser was shown: of others nobody knows what to ask for beside them."""
         needed = -(-count // self.config.batch_size)
         first = max(0, step - needed)
         rows = [self.pool(i // POOL).rows[i % POOL] for i in range(first, first + needed)]
