@@ -25,8 +25,9 @@ from gansmith.data.record import Written
 from gansmith.data.source import Item, Skipped, Source
 from gansmith.data.survey import Survey, survey
 from gansmith.data.toy import TOYS, open_toy
-from gansmith.data.words import RENDERED, open_words
+from gansmith.data.words import RENDERED, Unlabelled, open_words
 from gansmith.data.words.inspection import WordInspection, inspect_words
+from gansmith.data.words.strip import Strip
 from gansmith.errors import GansmithError
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Item",
     "Skipped",
     "Source",
+    "Strip",
     "Survey",
     "WordInspection",
     "Written",
@@ -48,6 +50,7 @@ __all__ = [
     "inspect_words",
     "is_name",
     "open_source",
+    "open_unlabelled",
     "order",
     "prepare",
     "survey",
@@ -102,6 +105,18 @@ def open_source(
     if not text.strip():  # which as a path would be the current folder
         raise GansmithError(_not_found(text))
     return _open_path(Path(text).expanduser())
+
+
+def open_unlabelled(spec: str) -> Source:
+    """Pictures of words, whatever they say: cut out of pages where ALTO or PAGE XML lies beside them,
+    else all pictures that a name or path stands for.
+
+    Raises GansmithError where there is no such data, or it can't be read.
+    """
+    source = (None if is_name(spec) else in_words.find_boxes(spec)) or open_source(spec)
+    if source.kind == "points":
+        raise GansmithError(f"Expected pictures of words, but {spec} is points.")
+    return Unlabelled(source)
 
 
 def find_written(spec: str) -> Source | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -34,6 +33,7 @@ from gansmith.writing import stack
 SHEET, SHOWN = ".assets/samples.png", 40
 SHARD = 10_000  # words of a tar or a Parquet file
 MARGIN = 2  # columns of paper left and right of the ink
+SPACE = "<space>"  # as PyLaia spells it
 
 Written = Callable[[Folder, Iterator[Word], int], None]
 
@@ -129,11 +129,11 @@ def write_pairs(folder: Folder, words: Iterator[Word], count: int) -> None:
 
 def write_pylaia(folder: Folder, words: Iterator[Word], count: int) -> None:
     """imgs/000000.png …, train.txt with `000000 h e l l o`, and syms.txt, as PyLaia takes them."""
-    symbols: Counter[str] = Counter()
+    symbols = {SPACE}  # between words, without which PyLaia does not begin to train
     with folder.open("train.txt") as listed:
         for name, word in _named(words):
             folder.write(f"imgs/{name}.png", word_png(word))
-            tokens = ["<space>" if c == " " else c for c in characters(word.text)]
+            tokens = [SPACE if c == " " else c for c in characters(word.text)]
             symbols.update(tokens)
             listed.write(f"{name} {' '.join(tokens)}\n".encode())
     rows = ["<ctc>", *sorted(symbols)]
