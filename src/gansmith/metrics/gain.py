@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -41,7 +42,7 @@ class Arm:
         return _sd(self.accuracies)
 
     def __str__(self) -> str:
-        return f"{100 * self.mean:.1f} ± {100 * self.sd:.1f} %"
+        return spread(self.accuracies)
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,12 @@ class Worth:
     def lines(self) -> list[str]:
         """A table, the verdicts and the protocol, for people."""
         names = (REAL, AUGMENTED, WITH, WITH_AUGMENTED)
-        rows: list[tuple[str, ...]] = [("real examples", *names)]
+        rows = [["real examples", *names]]
         for verdict in self.verdicts:
             cells = (str(self.arm(name, verdict.size)) for name in names)
-            rows.append((f"{verdict.size:,}", *cells))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            rows.append([f"{verdict.size:,}", *cells])
         return [
-            *("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows),
+            *aligned(rows),
             f"synthetic only (CAS): {self.cas}; all {self.real:,} real: {self.arm(REAL, self.real)}",
             *(f"{verdict.size:,} real: {verdict}" for verdict in self.verdicts),
             self.summary,
@@ -217,10 +217,10 @@ def _t_between(angle: float, freedom: int) -> float:
 
 
 def summary(verdicts: tuple[Verdict, ...]) -> str:
-    where: dict[str, str] = {}
-    for effect in ("helps", "hurts"):
-        found = [f"{verdict.size:,}" for verdict in verdicts if verdict.effect == effect]
-        where[effect] = " and ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
+    where = {
+        effect: listed([verdict.size for verdict in verdicts if verdict.effect == effect])
+        for effect in ("helps", "hurts")
+    }
     helps, hurts = (where[e] and f"{where[e]} real examples" for e in ("helps", "hurts"))
     if helps and hurts:
         return f"The synthetic data help with {helps}, and hurt with {hurts}."
@@ -231,6 +231,23 @@ def summary(verdicts: tuple[Verdict, ...]) -> str:
     return "There is no detectable gain from the synthetic data."
 
 
-def _sd(values: tuple[float, ...]) -> float:
+def listed(sizes: Sequence[int]) -> str:
+    """``100, 300 and 1,000``."""
+    found = [f"{size:,}" for size in sizes]
+    return " and ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
+
+
+def spread(shares: Sequence[float]) -> str:
+    """Mean and standard deviation of shares, in percent."""
+    return f"{100 * sum(shares) / len(shares):.1f} ± {100 * _sd(shares):.1f} %"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, their columns under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+
+
+def _sd(values: Sequence[float]) -> float:
     mean = sum(values) / len(values)
     return math.sqrt(sum((v - mean) ** 2 for v in values) / max(1, len(values) - 1))
