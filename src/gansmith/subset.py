@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from gansmith.data import Item, nested, open_source
-from gansmith.data.source import Source
+from gansmith.data import Item, Skipped, nested, open_source
 from gansmith.data.words.decode import Line, decode_word
 from gansmith.errors import GansmithError
 from gansmith.imaging import png_bytes
@@ -35,14 +33,15 @@ def write_subset(source: str, out: Path, n: int, seed: int = 0) -> int:
     if out.suffix.lower() != ".parquet":
         raise GansmithError(f"--out: expected a name ending in .parquet, found {out.name}")
     opened = open_source(source, words=True)
-    usable = [place for place, _ in _usable(opened)]
+    usable = [place for place, item in enumerate(opened) if _usable(item)]
     if n > len(usable):
         raise GansmithError(
             f"-n: expected at most {len(usable):,}, as many as {source} has that can be used, "
             f"found {n:,}"
         )
     chosen = {usable[row] for row in nested(len(usable), seed, n).tolist()}
-    items = [item for place, item in _usable(opened) if place in chosen]
+    read = (item for place, item in enumerate(opened) if place in chosen)
+    items = [item for item in read if isinstance(item, Item)]
     writers = {item.writer for item in items if item.writer}
     write = parquet_writer(None, ("text", "writer") if writers else ("text",))
     with clear_errors(out, AGAIN):
@@ -52,14 +51,10 @@ def write_subset(source: str, out: Path, n: int, seed: int = 0) -> int:
     return len(writers)
 
 
-def _usable(source: Source) -> Iterator[tuple[int, Item]]:
-    """Each word that training would take, and its place."""
-    for place, item in enumerate(source):
-        if isinstance(item, Item) and _decodes(item):
-            yield place, item
-
-
-def _decodes(item: Item) -> bool:
+def _usable(item: Item | Skipped) -> bool:
+    """Whether training would take it."""
+    if isinstance(item, Skipped):
+        return False
     try:
         decode_word(item.content, item.text or "", Line())
     except Exception:  # strangers' files make decoders raise anything

@@ -13,7 +13,7 @@ from gansmith import checkpoint
 from gansmith.data import order
 from gansmith.data.source import Array
 from gansmith.data.words.decode import Line, decode_word
-from gansmith.data.words.rendered import can_write, render, word_list
+from gansmith.data.words.rendered import can_write, opencv, render, word_list
 from gansmith.errors import GansmithError
 from gansmith.metrics.lessons import Pool, gather
 from gansmith.metrics.reading import HEIGHT
@@ -22,6 +22,7 @@ from gansmith.scribe import Scribe
 from gansmith.synthetic.words import texts_of
 
 Say = Callable[[str], None]
+MOST = 0.9  # of the texts: if the rendered hand can write less, there is no comparing with it
 Made = Iterator[tuple[Array, str]]
 
 
@@ -31,6 +32,7 @@ class Press:
 
     Attributes:
         scribes: generators by name; the first is the one that is judged.
+        hand: whether the rendered hand writes too; all write the same, what any can't is left out.
         lexicon, corpus: what they write, as `synthetic.words.texts_of` takes it; the package's own
             short list and the texts of the real words if neither is named.
     """
@@ -40,6 +42,7 @@ class Press:
     count: int
     seed: int
     say: Say
+    hand: bool = True
     lexicon: Path | None = None
     corpus: Path | None = None
 
@@ -50,8 +53,8 @@ class Press:
         return self.writable([*word_list(), *known])
 
     def writable(self, wanted: list[str]) -> tuple[list[str], int]:
-        """Those that all generators and the rendered hand can write: all arms say the same."""
-        able = [*(s.can_write for s in self.scribes.values()), can_write]
+        """Those that all can write, and how many are left out."""
+        able = [s.can_write for s in self.scribes.values()] + [can_write] * self.hand
         texts = [text for text in wanted if all(can(text) for can in able)]
         if not texts:
             raise GansmithError(
@@ -88,6 +91,18 @@ class Press:
         """As many as the pool holds, each as often as any other."""
         seed = derive_seed(self.seed, Draw.USEFULNESS)
         return [texts[row] for row in order(len(texts), seed, 0, self.count)]
+
+
+def against_hand(texts: Sequence[str]) -> str | None:
+    """Why there is no comparing with rendered hands that write such texts; None where there is."""
+    able = sum(map(can_write, texts))
+    if able < MOST * len(texts):
+        return f"the rendered hand can write only {able:,} of {len(texts):,} texts"
+    try:
+        opencv()
+    except GansmithError as error:
+        return str(error).rstrip(".")
+    return None
 
 
 def _as_read(words: Made) -> Made:

@@ -8,7 +8,7 @@ that was learnt; E, other runs in the place of the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from gansmith.metrics.reading import BATCH, HEIGHT
 from gansmith.metrics.usefulness import sizes_of
 from gansmith.runtime import pick_precision
 from gansmith.scribe import Scribe
-from gansmith.word_pools import Press, fingerprint
+from gansmith.word_pools import Press, against_hand, fingerprint
 
 Say = Callable[[str], None]
 STEPS, POOL = 2500, 20_000
@@ -91,8 +91,14 @@ def worth_of_words(
     trial = _Trial.of(models, real, test, asked, say)
     found = [trial.at(size) for size in sizes]
     of = next(iter(models))
+    tried = {arm.name for arm in found[0].results}
+    remarks = _doubts(real, test)
+    if left_out := max(f.left_out for f in found):
+        remarks.append(f"{left_out:,} texts that can't be written were left out.")
+    if trial.no_hand:
+        remarks.append(f"There is no arm C: {trial.no_hand}.")
     return Lift(
-        arms=_arms(list(models), asked.filtered),
+        arms={name: what for name, what in _arms(list(models)).items() if name in tried},
         results=tuple(arm for f in found for arm in f.results),
         reductions=tuple(r for f in found for r in f.reductions),
         slices=tuple(s for f in found for s in f.slices),
@@ -105,7 +111,7 @@ def worth_of_words(
         batch_size=BATCH,
         seed=asked.seed,
         precision=trial.lesson.precision.name,
-        remarks=(*(line for f in found for line in f.remarks), *_doubts(real, test)),
+        remarks=tuple(remarks),
         origin=Origin(of, models[of].step, real.name, real.digest, test.name, test.digest),
     )
 
@@ -117,7 +123,7 @@ class _Found:
     results: list[Arm]
     reductions: list[Reduction]
     slices: list[Slice]
-    remarks: list[str]
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,7 @@ class _Trial:
     lesson: Lesson
     asked: Asked
     say: Say
+    no_hand: str | None  # why
 
     @staticmethod
     def of(
@@ -153,25 +160,27 @@ class _Trial:
             precision=pick_precision("auto", torch.device("cpu")),
             kept=Kept(cache_folder() / "worth"),
         )
-        what = (scribes, alphabet, asked.pool, asked.seed, say, asked.lexicon, asked.corpus)
+        no_hand = against_hand(real.written.texts)
+        what = (scribes, alphabet, asked.pool, asked.seed, say, not no_hand)
         return _Trial(
-            Press(*what),
+            Press(*what, lexicon=asked.lexicon, corpus=asked.corpus),
             words_of(real, alphabet).at(rows),
             [real.written.texts[row] for row in rows.tolist()],
             TestWords(test.written.texts, number_writers(writers)),
             lesson,
             asked,
             say,
+            no_hand,
         )
 
     def at(self, size: int) -> _Found:
         """All arms at one size, one after the other."""
         real, known = self.real.at(torch.arange(size)), self.texts[:size]
+        texts, left_out = self.press.texts(known)
         parts = parts_of(self.judged, known)
-        pools, remarks = self._pools(real, known)
-        found = _Found([], [], [], remarks)
+        found = _Found([], [], [], left_out)
         baseline = self.lesson.edits(real, None, self.asked.seeds)
-        for name, pool in pools.items():
+        for name, pool in self._pools(real, known, texts):
             edits = baseline
             if pool is not None:
                 edits = self.lesson.edits(real, pool, self.asked.seeds)
@@ -183,38 +192,37 @@ class _Trial:
             self.say(f"{name}, {size:,} real words: WER {spread(arm.wers)}")
         return found
 
-    def _pools(self, real: Words, known: list[str]) -> tuple[dict[str, Pool | None], list[str]]:
-        """Each arm's synthetic words, in the order in which they are tried, and what to say."""
+    def _pools(
+        self, real: Words, known: list[str], texts: list[str]
+    ) -> Iterator[tuple[str, Pool | None]]:
+        """Each arm's synthetic words, one after the other: most can be forgotten when it is done."""
         press = self.press
         first, *others = press.scribes.values()
-        texts, left_out = press.texts(known)
         made = press.by(first, texts)
-        control = Pool(f"{made.key} shuffled", lambda: shuffled(made.make(), press.seed))
-        pools: dict[str, Pool | None] = {"A": None, "B": made, "S": control}
+        yield "A", None
+        yield "B", made
+        yield "S", Pool(f"{made.key} shuffled", lambda: shuffled(made.make(), press.seed))
         if self.asked.filtered:
-            pools["F"] = self.lesson.without_worst(real, made)
-        pools |= {"D": press.by(first, press.writable(known)[0]), "C": press.rendered(texts)}
-        pools |= {_also(n): press.by(other, texts) for n, other in enumerate(others)}
-        remark = (
-            f"With {len(real):,} real words {left_out:,} texts that can't be written were left out."
-        )
-        return pools, [remark] if left_out else []
+            yield "F", self.lesson.without_worst(real, made)
+        yield "D", press.by(first, press.writable(known)[0])
+        if press.hand:
+            yield "C", press.rendered(texts)
+        for number, other in enumerate(others):
+            yield _also(number), press.by(other, texts)
 
 
-def _arms(names: Sequence[str], filtered: bool) -> dict[str, str]:
+def _arms(names: Sequence[str]) -> dict[str, str]:
     """What each arm's recognisers learn from."""
     first, *others = names
-    arms = {
+    return {
         "A": "real words alone, distorted as in all arms",
         "B": f"half of each batch written by {first}; the last fifth of the steps real words alone",
         "S": "as B, its pictures with each other's texts: a control, which must not help",
         "F": "as B, without the fifth of its words that a recogniser of A reads worst",
         "D": "as B, with the texts of the real words alone",
         "C": "as B, the same texts in rendered hands (Hershey)",
+        **{_also(n): f"as B, written by {name}" for n, name in enumerate(others)},
     }
-    if not filtered:
-        del arms["F"]
-    return arms | {_also(n): f"as B, written by {name}" for n, name in enumerate(others)}
 
 
 def _also(number: int) -> str:

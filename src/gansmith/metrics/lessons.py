@@ -19,6 +19,7 @@ from gansmith.data import Dataset
 from gansmith.data.source import Array
 from gansmith.data.words import characters
 from gansmith.data.words.decode import fill_up
+from gansmith.errors import GansmithError
 from gansmith.metrics.kept import Kept
 from gansmith.metrics.reading import BATCH, Batches, Referee, batches_of, train_referee
 from gansmith.models.layout import encode, label_rows
@@ -162,7 +163,9 @@ def words_of(data: Dataset, alphabet: Sequence[str]) -> Words:
 
 def gather(made: Iterable[tuple[Array, str]], alphabet: Sequence[str]) -> Words:
     """Words uint8 (32, W) each with its text, together."""
-    pictures, texts = zip(*made, strict=True)
+    if not (found := list(made)):
+        raise GansmithError("worth: expected words, but there is no ink on any that was written")
+    pictures, texts = zip(*found, strict=True)
     widths = [picture.shape[1] for picture in pictures]
     values = np.stack([fill_up(picture, max(widths)) for picture in pictures])[:, None]
     return Words(torch.from_numpy(values), _labels(torch.tensor(widths), texts, alphabet))
