@@ -72,16 +72,11 @@ class CRNN(nn.Module):
         Not packed, which takes one product a column: rows turned round do as well.
         """
         rows = seen.transpose(1, 2).float()
-        turned = _turned(widths // 4, rows.shape[1])[..., None]
+        place = torch.arange(rows.shape[1], device=rows.device)
+        turned = ((widths // 4)[:, None] - 1 - place).clamp(min=0)[..., None]
         with torch.autocast(rows.device.type, enabled=False):
             ahead, _ = self.ahead(rows)
             back, _ = self.back(rows.gather(1, turned.expand_as(rows)))
         back = back.gather(1, turned.expand_as(back))
         own = column_mask(widths, rows.shape[1], 4)[:, 0, 0, :, None]
         return torch.cat([ahead, back], 2) * own
-
-
-def _turned(own: Tensor, columns: int) -> Tensor:
-    """Places (N, columns) that turn the `own` (N,) first of each row round, and leave the others."""
-    place = torch.arange(columns, device=own.device)
-    return torch.where(place < own[:, None], own[:, None] - 1 - place, place)
