@@ -11,7 +11,7 @@ from gansmith.metrics.crnn import CRNN, HIDDEN
 def test_it_remembers_as_a_bidirectional_lstm_over_packed_words_does() -> None:
     network = CRNN(5).eval()
     reference = nn.LSTM(2 * HIDDEN, HIDDEN, bidirectional=True, batch_first=True)
-    weights = {name: w for name, w in network.ahead.state_dict().items()}
+    weights = dict(network.ahead.state_dict())
     weights |= {f"{name}_reverse": w for name, w in network.back.state_dict().items()}
     reference.load_state_dict(weights)
     seen, widths = torch.randn(4, 2 * HIDDEN, 16), torch.tensor([64, 40, 8, 24])
