@@ -171,6 +171,7 @@ def test_no_lift_is_said_in_plain_words() -> None:
     assert written["summary"] == found.summary
     assert {r["effect"] for r in written["reductions"]} == {"no detectable lift"}
     assert found.cautions() == written["cautions"]
+    assert "saw 160 examples, so not all of 300 real ones" in said  # 5 steps of 32
 
 
 def test_a_lift_is_said_and_a_control_that_helps_too_is_a_caution() -> None:

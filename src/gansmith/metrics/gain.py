@@ -139,23 +139,14 @@ class Worth:
         ]
 
     def _caution(self) -> list[str]:
-        largest, drawn = (
-            max(verdict.size for verdict in self.verdicts),
-            self.steps * self.batch_size,
-        )
+        largest = max(verdict.size for verdict in self.verdicts)
         found = []
         if any(verdict.size < self.real for verdict in self.verdicts):
             found.append(
                 f"A gain at fewer than all {self.real:,} real examples includes what the generator "
                 "learnt from the others, if it was trained on them."
             )
-        if drawn < largest:
-            found.append(
-                f"Each classifier saw {drawn:,} examples, so not all of {largest:,} real ones, and "
-                f"synthetic ones took the place of real: ask again with --steps "
-                f"{2 * math.ceil(largest / self.batch_size)} or more."
-            )
-        return found
+        return found + too_few("classifier", self.steps, self.batch_size, largest)
 
     def to_json(self) -> str:
         arms = [asdict(arm) | {"mean": arm.mean, "sd": arm.sd} for arm in self.arms]
@@ -229,6 +220,17 @@ def summary(verdicts: tuple[Verdict, ...]) -> str:
     if hurts:
         return f"The synthetic data hurt with {hurts}, and help nowhere."
     return "There is no detectable gain from the synthetic data."
+
+
+def too_few(learner: str, steps: int, batch_size: int, largest: int) -> list[str]:
+    """What to say where not all of the `largest` real set was seen."""
+    if (drawn := steps * batch_size) >= largest:
+        return []
+    return [
+        f"Each {learner} saw {drawn:,} examples, so not all of {largest:,} real ones, and "
+        f"synthetic ones took the place of real: ask again with --steps "
+        f"{2 * math.ceil(largest / batch_size)} or more."
+    ]
 
 
 def listed(sizes: Sequence[int]) -> str:

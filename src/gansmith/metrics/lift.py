@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gansmith.data.words import characters, count_characters
-from gansmith.metrics.gain import Origin, aligned, listed, spread
+from gansmith.metrics.gain import Origin, aligned, listed, spread, too_few
 from gansmith.runtime import Draw, derive_seed
 
 BASELINE, MADE, CONTROL = "A", "B", "S"
@@ -177,7 +177,7 @@ class Lift:
                 "learnt from the others, if it was trained on them: train one on as many "
                 "(gansmith subset)."
             )
-        return found
+        return found + too_few("recogniser", self.steps, self.batch_size, max(self.sizes))
 
     def to_json(self) -> str:
         reductions = [asdict(r) | {"effect": r.effect} for r in self.reductions]
