@@ -46,7 +46,7 @@ FLOORS = [
     {"objectives", "players", "stream", "generate", "run"}
     | {"metrics.memorisation", "metrics.classifier", "metrics.protocol", "metrics.gain"}
     | {"metrics.inception_weights", "metrics.convert_weights"}
-    | {"metrics.crnn", "metrics.reading"},
+    | {"metrics.crnn", "metrics.reading", "metrics.lift", "metrics.lessons", "metrics.kept"},
     {"word_stream", "word_objectives"},
     {"judge", "motion", "metrics.evaluation", "metrics.usefulness"},
     {"vitals", "repair", "scribe"},
@@ -54,7 +54,8 @@ FLOORS = [
     {"keeper"},
     {"loop", "writing"},
     {"synthetic"},
-    {"api"},
+    {"api", "subset", "word_pools"},
+    {"word_worth"},
     {"dry_run", "assess", "doctor"},
     {"cli", ""},  # "" is the package itself
     {"__main__"},

@@ -21,12 +21,14 @@ from gansmith.metrics.evaluation import Points, Space, memorisation_record, memo
 from gansmith.metrics.features import FeatureSpace, module_space, random_space
 from gansmith.metrics.gain import Origin
 from gansmith.metrics.inception_weights import inception_space
+from gansmith.metrics.lift import Lift
 from gansmith.metrics.memorisation import write_pairs
 from gansmith.metrics.protocol import Evaluation
-from gansmith.metrics.usefulness import Worth
+from gansmith.metrics.usefulness import SIZES, Worth
 from gansmith.metrics.usefulness import worth as measure_worth
 from gansmith.report import write_report
 from gansmith.run import RunFolder, clear_errors
+from gansmith.word_worth import POOL, STEPS, Asked, load_all, worth_of_words
 
 Say = Callable[[str], None]
 CHANNELS = {1: "grey", 3: "colour", 4: "alpha"}
@@ -113,30 +115,50 @@ def worth(
     test: str | Path | None = None,
     data_dir: str | Path | None = None,
     n: int | None = None,
-    sizes: tuple[int | None, ...] = (100, 300, 1000, None),
+    sizes: tuple[int | None, ...] | None = None,
     seeds: int = 3,
     steps: int | None = None,
     seed: int = 0,
+    lexicon: Path | None = None,
+    corpus: Path | None = None,
+    also: Sequence[str | Path] = (),
+    filtered: bool = False,
     device: str = "auto",
     say: Say = lambda line: None,
-) -> Worth:
-    """Is a classifier better for the synthetic data? See `metrics.usefulness.worth`.
+) -> Worth | Lift:
+    """Is a classifier better for the synthetic data, or of words a recogniser?
+
+    See `metrics.usefulness.worth` and `word_worth.worth_of_words`.
 
     Args:
-        run: a run's folder, or a model folder, of a conditional generator.
+        run: a run's folder, or a model folder, of a conditional generator or one of words.
         data: labelled real examples to learn from; the run's own training data if None.
         test: labelled real examples to be judged by, unknown to the generator; the data set's
             test split if None.
         data_dir: where a named data set's files lie already.
-        n: how many to generate; as many as there are real examples if None.
-        sizes: how many real examples to learn from; None for all.
+        n: how many to generate; as many as there are real examples if None, of words 20,000.
+        sizes: how many real examples to learn from, each in turn, and in it None for all; 100, 300,
+            1,000 and all if None, of words all.
         seeds: repetitions; steps: of each training; seed: of the synthetic examples.
+        lexicon, corpus, filtered: of words, see `word_worth.Asked`.
+        also: other runs of words, each an arm of its own.
         device: where to run the generator; say: told what is being done.
 
     Raises:
         GansmithError: a generator or data without labels, or what `evaluate` raises.
     """
     model = load(run, device)
+    if model.spec.kind == "words":
+        models = load_all((run, *also), device)
+        chosen = (sizes or (None,), seeds, steps or STEPS, n or POOL, seed)
+        asked = Asked(*chosen, lexicon=lexicon, corpus=corpus, filtered=filtered)
+        judged = None if test is None else _prepared(model, test, data_dir, say)
+        return worth_of_words(models, _prepared(model, data, data_dir, say), judged, asked, say)
+    if lexicon or corpus or also or filtered:
+        raise GansmithError(
+            "worth: --lexicon, --from-corpus, --also and --filter are for generators of words, "
+            f"and {run} makes {model.spec.kind}"
+        )
     real = _prepared(model, data, data_dir, say)
     if real.labels is None or not real.classes or tuple(real.classes) != model.spec.classes:
         raise GansmithError(
@@ -155,7 +177,7 @@ def worth(
         (judged_by.values, judged_labels),
         (evaluation.as_tensor(samples), torch.from_numpy(samples.labels)),
         len(classes),
-        sizes=sizes,
+        sizes=SIZES if sizes is None else sizes,
         seeds=seeds,
         steps=steps,
         seed=seed,
@@ -296,7 +318,8 @@ def _prepared(
     if named.partition(":")[0] not in DOWNLOADS:
         folder = None
     try:
-        source = open_source(named, data_dir=None if folder is None else Path(folder))
+        place = None if folder is None else Path(folder)
+        source = open_source(named, data_dir=place, words=spec.kind == "words")
     except GansmithError as error:
         hint = "\nIf the data moved, name their place with --data" if data is None else ""
         raise GansmithError(f"{error}{hint}") from None

@@ -11,13 +11,14 @@ from pathlib import Path
 from gansmith.data import words as in_words
 from gansmith.data.archive import TarSource, ZipSource
 from gansmith.data.arrays import ArraySource, open_digits, open_idx, open_npy, open_npz
+from gansmith.data.cache import cache_folder
 from gansmith.data.catalogue import DOWNLOADS, Download
 from gansmith.data.downloads import open_download
 from gansmith.data.folder import FolderSource
 from gansmith.data.huggingface import HuggingFaceSource
 from gansmith.data.idx import is_idx
 from gansmith.data.inspection import Inspection, inspect_source
-from gansmith.data.order import order
+from gansmith.data.order import nested, order
 from gansmith.data.parquet import ParquetSource
 from gansmith.data.pictures import SUFFIXES
 from gansmith.data.prepare import Dataset, prepare
@@ -45,10 +46,12 @@ __all__ = [
     "Survey",
     "WordInspection",
     "Written",
+    "cache_folder",
     "find_written",
     "inspect_source",
     "inspect_words",
     "is_name",
+    "nested",
     "open_source",
     "open_unlabelled",
     "order",

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from gansmith import checkpoint
-from gansmith.data.words import characters, lines_of, read_text
+from gansmith.data.words import characters, lines_of, normalise, read_text
 from gansmith.errors import GansmithError
 from gansmith.generate import Model, load
 from gansmith.imaging import png_bytes
@@ -95,13 +95,7 @@ def write_words(
 
 def writable(scribe: Scribe, lexicon: Path | None, corpus: Path | None) -> tuple[list[str], int]:
     """The texts of a lexicon or corpus that can be written, and how many can't."""
-    if (lexicon is None) == (corpus is None):
-        raise GansmithError("expected --lexicon FILE or --from-corpus FILE: what to write")
-    if lexicon is not None:
-        wanted = [line.strip() for line in lines_of(lexicon)]
-    else:
-        assert corpus is not None
-        wanted = read_text(corpus).split()
+    wanted = texts_of(lexicon, corpus)
     texts = [text for text in wanted if scribe.can_write(text)]
     if not texts:
         raise GansmithError(
@@ -109,6 +103,16 @@ def writable(scribe: Scribe, lexicon: Path | None, corpus: Path | None) -> tuple
             f"{len(wanted):,} of which none can be written"
         )
     return texts, len(wanted) - len(texts)
+
+
+def texts_of(lexicon: Path | None, corpus: Path | None) -> list[str]:
+    """A lexicon's lines, or a corpus's words, in their normal form."""
+    if (lexicon is None) == (corpus is None):
+        raise GansmithError("expected --lexicon FILE or --from-corpus FILE: what to write")
+    if lexicon is not None:
+        return [normalise(line) for line in lines_of(lexicon)]
+    assert corpus is not None
+    return normalise(read_text(corpus)).split()
 
 
 def write_imagefolder(folder: Folder, words: Iterator[Word], count: int) -> None:
