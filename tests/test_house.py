@@ -46,10 +46,14 @@ FLOORS = [
     {"objectives", "players", "stream", "generate", "run"}
     | {"metrics.memorisation", "metrics.classifier", "metrics.protocol", "metrics.gain"}
     | {"metrics.inception_weights", "metrics.convert_weights"}
-    | {"metrics.crnn", "metrics.reading"},
+    | {"metrics.crnn", "metrics.reading"}
+    | {"metrics.words.sets", "metrics.words.referee", "metrics.words.legibility"}
+    | {"metrics.words.hands", "metrics.words.borders", "metrics.words.sheet"}
+    | {"metrics.words.sentences"},
     {"word_stream", "word_objectives"},
-    {"judge", "motion", "metrics.evaluation", "metrics.usefulness"},
+    {"judge", "motion", "metrics.evaluation", "metrics.usefulness", "metrics.words.texts"},
     {"vitals", "repair", "scribe"},
+    {"word_evaluation"},
     {"observe", "summary", "samples", "sheets", "report", "progress"},
     {"keeper"},
     {"loop", "writing"},
