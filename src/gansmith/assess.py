@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gansmith import word_evaluation
 from gansmith.api import prepare_for
 from gansmith.checkpoint import write_atomically
 from gansmith.config import merge
@@ -38,6 +37,7 @@ from gansmith.metrics.usefulness import worth as measure_worth
 from gansmith.metrics.words.referee import STEPS
 from gansmith.report import write_report
 from gansmith.run import RunFolder, clear_errors
+from gansmith.word_evaluation import READ, evaluate_words
 
 Say = Callable[[str], None]
 CHANNELS = {1: "grey", 3: "colour", 4: "alpha"}
@@ -97,10 +97,10 @@ def evaluate(
     if model.spec.kind == "words":
         _require_usual(space, infinity)
         unseen = None if held_out is None else _prepared(model, held_out, data_dir, say)
-        count = word_evaluation.READ if n is None else n
-        found, pictures = word_evaluation.evaluate_words(
-            *(model, trained_on, real, unseen),
-            **{"run": name, "n": count, "seed": seed, "steps": referee_steps, "say": say},
+        count = READ if n is None else n
+        todo = (model, trained_on, real, unseen)
+        found, pictures = evaluate_words(
+            *todo, run=name, n=count, seed=seed, steps=referee_steps, say=say
         )
     else:
         values = _held_out(model, held_out, data_dir, say)

@@ -6,7 +6,6 @@ of the text and know little of the hand.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +111,7 @@ MEASURES: dict[str, Callable[[Tensor, Words], Tensor]] = {
 def measures_of(words: Words) -> Tensor:
     """(N, M): every one of `MEASURES` of each word."""
     parts = []
-    for rows in torch.arange(len(words)).split(AT_ONCE):
+    for rows in torch.split(torch.arange(len(words)), AT_ONCE):
         part = words.at(rows)
         ink = to_ink(part.values)[:, 0]
         parts.append(torch.stack([measure(ink, part) for measure in MEASURES.values()], 1))
@@ -143,28 +142,25 @@ def compare_hands(made: Tensor, real: Tensor, hands: Tensor) -> Hands:
 
     A measure in which real hands do not differ is left out.
     """
-    total, parts = deviations(made, hands), deviations(real, hands)
     count = int(hands.max()) + 1
-    without = []
-    for hand in range(count):
-        rest = hands != hand
-        renumbered = hands[rest] - (hands[rest] > hand).long()
-        without.append(_ratios(made[rest], real[rest], renumbered))
-    jackknife = torch.stack(without)
-    kept = [n for n in range(made.shape[1]) if bool(jackknife[:, n].isfinite().all())]
-    ratios = _ratios(made, real, hands)
+    without = torch.stack([_without(hand, made, real, hands) for hand in range(count)])
+    ratios, errors = _ratios(made, real, hands), _jackknifed(without)
+    kept = without.isfinite().all(0)
+    of_made, of_real = deviations(made, hands), deviations(real, hands)
     spreads = {
         name: Spread(
-            *(float(t[0, n]) for t in (total, parts)),
-            float(ratios[n]),
-            _jackknifed(jackknife[:, n]),
-            *(float(t[1, n]) for t in (total, parts)),
+            made=float(of_made[0, n]),
+            real=float(of_real[0, n]),
+            ratio=float(ratios[n]),
+            error=float(errors[n]),
+            made_within=float(of_made[1, n]),
+            real_within=float(of_real[1, n]),
         )
         for n, name in enumerate(MEASURES)
-        if n in kept
+        if kept[n]
     }
-    mean = float(ratios[kept].mean()) if kept else math.nan
-    return Hands(count, len(hands), spreads, mean, _jackknifed(jackknife[:, kept].mean(1)))
+    together = _jackknifed(without[:, kept].mean(1))
+    return Hands(count, len(hands), spreads, float(ratios[kept].mean()), float(together))
 
 
 def deviations(values: Tensor, hands: Tensor) -> Tensor:
@@ -188,10 +184,16 @@ def _ratios(made: Tensor, real: Tensor, hands: Tensor) -> Tensor:
     return deviations(made, hands)[0] / deviations(real, hands)[0]
 
 
-def _jackknifed(values: Tensor) -> float:
-    """The standard error of what was computed without each of n parts in turn."""
+def _without(hand: int, made: Tensor, real: Tensor, hands: Tensor) -> Tensor:
+    rest = hands != hand
+    renumbered = hands[rest] - (hands[rest] > hand).long()
+    return _ratios(made[rest], real[rest], renumbered)
+
+
+def _jackknifed(values: Tensor) -> Tensor:
+    """The standard errors of what was computed without each of n parts in turn, (n, …) → (…)."""
     n = len(values)
-    return float(((n - 1) / n * (values - values.mean()).square().sum()).sqrt())
+    return ((n - 1) / n * (values - values.mean(0)).square().sum(0)).sqrt()
 
 
 def _gradients(ink: Tensor) -> tuple[Tensor, Tensor]:

@@ -64,7 +64,7 @@ def _between_writers(between: float | None, fid: Figure) -> str:
     )
     if between is None:
         return f"{said}."
-    return f"{said}. Between the words of half of the writers and those of the others it is {between:.2f}."
+    return f"{said}. Between the words of half the writers and those of the others it is {between:.2f}."
 
 
 def _hands(hands: Hands | None) -> str:

@@ -88,7 +88,7 @@ def at_line_height(words: Words) -> Words:
     if times == 1:
         return words
     smaller = [
-        F.avg_pool2d(part.float(), times).round().byte() for part in words.values.split(1024)
+        F.avg_pool2d(part.float(), times).round().byte() for part in torch.split(words.values, 1024)
     ]
     return Words(torch.cat(smaller), words.widths // times, words.texts, words.writers)
 
