@@ -28,7 +28,7 @@ from gansmith.metrics.evaluation import (
 from gansmith.metrics.features import Embedding, random_space
 from gansmith.metrics.memorisation import audit
 from gansmith.metrics.protocol import Evaluation, Figure, Protocol
-from gansmith.metrics.words import borders
+from gansmith.metrics.words.borders import by_surroundings
 from gansmith.metrics.words.hands import (
     Hands,
     chosen_rows,
@@ -96,9 +96,9 @@ def evaluate_words(
     sides = split(len(made), len(made) // 2, seed)
     say("comparing distances, hands and borders")
     hands = _hands(task.scribe, words_of(real), seed)
-    paper = _borders(made, task.unseen, sides, seed)
+    told = by_surroundings(made, task.unseen, (sides.held, sides.reference), seed)
     figures = _legibility(task, read, made) | _distances(task, made, sides)
-    figures |= {"borders": paper["without_ink"]}
+    figures |= {"borders": Figure(**vars(told["all"]))}
     if hands is not None:
         figures["hands"] = Figure(value=hands.ratio, error=hands.error)
     say("looking for copies of training words")
@@ -108,7 +108,7 @@ def evaluate_words(
         "unseen": {"source": task.source, "words": len(task.unseen)},
         "legibility": described(read.found, read.floor) | read.known_and_new(),
         "hands": None if hands is None else hands.record(),
-        "borders_with_ink": paper["with_ink"].model_dump(),
+        "borders": {part: vars(accuracy) for part, accuracy in told.items()},
         "fid_between_writers": _between_writers(task),
         "made_on_sheet": key,
     }
@@ -245,18 +245,6 @@ def _hands(scribe: Scribe, words: Words, seed: int) -> Hands | None:
     hands = numbered(real)
     made = write(scribe, real.texts, seed, 2, hands)
     return compare_hands(measures_of(made), measures_of(real), hands)
-
-
-def _borders(made: Words, real: Words, sides: Sides, seed: int) -> dict[str, Figure]:
-    """How often made words are told from real ones, and real ones from other real ones."""
-    found = {}
-    half = min(len(sides.held), len(sides.reference))
-    for name, with_ink in (("without_ink", False), ("with_ink", True)):
-        a, b = (borders.paper_features(words, with_ink=with_ink) for words in (real, made))
-        told = borders.told_apart(a, b, seed)
-        floor = borders.told_apart(a[sides.held[:half]], a[sides.reference[:half]], seed)
-        found[name] = Figure(value=told.value, error=told.error, floor=floor.value)
-    return found
 
 
 def _memorised(

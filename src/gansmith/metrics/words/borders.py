@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,8 @@ from gansmith.runtime import Draw, derive_seed
 
 FRAME = 2  # pixels
 PLACES = 32  # along each side of a frame: all words' frames are of one size
-INK = 0.25  # ink above is a stroke's, and so is what is next to it
+INK = 0.25  # ink above is a stroke's …
+BESIDE = 3  # … and so are the pixels beside it: as far as Lanczos's filter rings
 LEVELS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # of 255: how dark paper may be
 FOLDS, NEWTON_STEPS, PENALTY = 5, 12, 30.0
 SUSPICIOUS = 0.6
@@ -22,28 +23,54 @@ SUSPICIOUS = 0.6
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share of examples that were told right, unseen by what told them, and its error."""
+    """The share of examples that were told right, unseen by what told them, its error, and the same
+    of real ones from other real ones."""
 
     value: float
     error: float
+    floor: float | None = None
 
 
-def paper_features(words: Words, *, with_ink: bool = False) -> Tensor:
-    """(N, D): a word's frame, and how much of its paper is how dark.
+def by_surroundings(
+    made: Words, real: Words, halves: tuple[Tensor, Tensor], seed: int = 0
+) -> dict[str, Accuracy]:
+    """How often made words are told from real ones that say the same, row by row: by all that is not
+    writing, by parts of it, and by the frame with the ink in it. `halves` of the real ones give the
+    floor."""
+    (frame, paper), (made_frame, made_paper) = map(surroundings, (real, made))
+    inked, made_inked = (surroundings(words, with_ink=True)[0] for words in (real, made))
+    seen = {
+        "all": (torch.cat([frame, paper], 1), torch.cat([made_frame, made_paper], 1)),
+        "paper": (paper, made_paper),
+        "frame": (frame, made_frame),
+        "frame_with_ink": (inked, made_inked),
+    }
+    fewest = min(map(len, halves))
+    first, second = (half[:fewest] for half in halves)
+    return {
+        name: replace(told_apart(a, b, seed), floor=told_apart(a[first], a[second], seed).value)
+        for name, (a, b) in seen.items()
+    }
 
-    Ink, and what is next to it, is taken for paper of the word's mean darkness: nothing of the writing
-    is left. `with_ink` leaves it in the frame.
+
+def surroundings(words: Words, *, with_ink: bool = False) -> tuple[Tensor, Tensor]:
+    """Of each word its frame (N, 4 · `FRAME` · `PLACES`), and how much of its paper is how dark,
+    (N, `LEVELS` + 1).
+
+    Ink, and what is near it, is taken for paper of the word's mean darkness: nothing of the writing is
+    left. `with_ink` leaves it in the frame.
     """
-    rows = []
+    frames, papers = [], []
     for value, width in zip(words.values, words.widths.tolist(), strict=True):
         ink = to_ink(value[:, :, :width])
-        near = F.max_pool2d((ink > INK).float(), 3, 1, 1) > 0
+        near = F.max_pool2d((ink > INK).float(), 2 * BESIDE + 1, 1, BESIDE) > 0
         paper = ink[~near]
         cleaned = torch.where(near, paper.mean() if len(paper) else 0.0, ink)
         levels = torch.bucketize(255 * paper, torch.tensor(LEVELS, dtype=torch.float))
         shares = levels.bincount(minlength=len(LEVELS) + 1) / max(1, len(paper))
-        rows.append(torch.cat([_frame(ink if with_ink else cleaned), shares]))
-    return torch.stack(rows).double()
+        frames.append(_frame(ink if with_ink else cleaned))
+        papers.append(shares)
+    return torch.stack(frames).double(), torch.stack(papers).double()
 
 
 def told_apart(a: Tensor, b: Tensor, seed: int = 0) -> Accuracy:

@@ -24,7 +24,7 @@ def said(
         _characters(details["legibility"]["worst"]),
         _between_writers(details["fid_between_writers"], figures["fid"]),
         _hands(hands),
-        _borders(figures["borders"], Figure(**details["borders_with_ink"])),
+        _borders(details["borders"]),
     )
 
 
@@ -73,24 +73,35 @@ def _hands(hands: Hands | None) -> str:
             f"The spread of hands was not measured: fewer than {FEWEST_WRITERS} writers of "
             f"{FEWEST_WORDS} words or more are known."
         )
-    parts = [f"{name} {spread.ratio:.2f}" for name, spread in hands.spreads.items()]
     least, most = ALIKE
-    verdict = "as much as"
-    if not least <= hands.ratio <= most:
-        verdict = "less than" if hands.ratio < least else "more than"
+    ratios = {name: spread.ratio for name, spread in hands.spreads.items()}
+    groups = {
+        "as much as writers": [n for n, r in ratios.items() if least <= r <= most],
+        "too little": [n for n, r in ratios.items() if r < least],
+        "too much": [n for n, r in ratios.items() if r > most],
+    }
+    parts = [
+        f"{how} in {', '.join(f'{name} ({ratios[name]:.2f})' for name in names)}"
+        for how, names in groups.items()
+        if names
+    ]
     return (
-        f"Made hands differ {verdict} real ones: {hands.ratio:.2f} ± {hands.error:.2f} times, of "
-        f"{hands.writers} hands with the same texts ({', '.join(parts)}); {least} to {most} is alike."
+        f"Made hands differ {'; '.join(parts)}. That is the spread of {hands.writers} styles over that "
+        f"of as many writers with the same texts, {least} to {most} being alike, and the figure is the "
+        "mean: look at each."
     )
 
 
-def _borders(told: Figure, with_ink: Figure) -> str:
+def _borders(found: Mapping[str, Mapping[str, float]]) -> str:
+    told = found["all"]
+    parts = {"paper": "paper", "frame": "the frame", "frame_with_ink": "the frame with its ink"}
+    by_part = ", ".join(f"{said} {found[name]['value']:.1%}" for name, said in parts.items())
     text = (
         "By paper and borders alone, made and real words are told apart "
-        f"{told.value:.1%} ± {told.error or 0:.1%} of the time (real from other real ones "
-        f"{told.floor or 0:.1%}; with the ink that reaches the border {with_ink.value:.1%})."
+        f"{told['value']:.1%} ± {told['error']:.1%} of the time, real from other real ones "
+        f"{told['floor']:.1%} (by {by_part})."
     )
-    if told.value <= SUSPICIOUS:
+    if told["value"] <= SUSPICIOUS:
         return text
     return (
         f"{text} What surrounds the writing gives it away: other judges may look at that, too, and a "

@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from gansmith.metrics.memorisation import Memorisation, pairs_picture
+from gansmith.imaging import grid
+from gansmith.metrics.memorisation import Memorisation
 from gansmith.metrics.words.sets import Words
 from gansmith.runtime import Draw, derive_seed
 
 EACH = 20  # of both kinds
 WIDEST = 192  # pixels of a word that is shown
-TIMES, COLUMNS, GAP, MARGIN = 2, 4, 10, 34
+TIMES, COLUMNS, GAP, MARGIN = 2, 4, 18, 34
 LEAST_LENGTH = 3  # characters: less tells nobody anything
 FORM = (32, 128)  # what words are brought to, to be compared with each other
 
@@ -45,11 +46,12 @@ def mixed_sheet(real: Words, made: Words, seed: int) -> tuple[Image.Image, list[
 
 
 def closest_words(found: Memorisation, made: Words, train: Words) -> Image.Image:
-    """The closest pairs of `found`, made on the left, as wide as the widest of them."""
+    """The closest pairs of `found`, made on the left, as wide as the widest of them; two a line."""
     pairs = [(made, [p.made for p in found.closest]), (train, [p.train for p in found.closest])]
     sides = [words.at(rows) for words, rows in pairs]
-    width = max(int(side.widths.max()) for side in sides)
-    return pairs_picture(*(_as_wide(side.values, width) for side in sides))
+    width = max(int(side.widths.max()) for side in sides) + GAP
+    both = torch.cat([_as_wide(side.values, width) for side in sides], 3)
+    return grid(both.permute(0, 2, 3, 1).numpy(), columns=2, gap=GAP)
 
 
 def one_form(words: Words) -> Tensor:
