@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from gansmith.data import Dataset
-from gansmith.data.words import characters
+from gansmith.data.words import characters, count_characters
 from gansmith.errors import GansmithError
 from gansmith.generate import Model
 from gansmith.measures import LINE_HEIGHT
@@ -41,7 +41,7 @@ from gansmith.metrics.words.referee import STEPS, Judge, judge_for
 from gansmith.metrics.words.sentences import said
 from gansmith.metrics.words.sets import Words, gather, set_aside, words_of
 from gansmith.metrics.words.sheet import closest_words, mixed_sheet, one_form
-from gansmith.metrics.words.texts import draw_texts
+from gansmith.metrics.words.texts import draw_texts, require_enough
 from gansmith.models import draw_latent
 from gansmith.runtime import Draw, derive_seed
 from gansmith.scribe import Scribe
@@ -89,6 +89,7 @@ def evaluate_words(
     Returns:
         The evaluation and the pictures by their files' names.
     """
+    require_enough(n)  # before the minutes of training
     task = _task(model, real, held_out, seed, steps, say)
     say(f"writing {n:,} words to be read, and what {len(task.unseen):,} real ones say")
     read = _read(task, n)
@@ -171,11 +172,11 @@ def _task(
         rows, kept, kind = set_aside(words)
         learnt, unseen = words.at(rows), words.at(kept)
         source = f"{kind} of {real.name} that were kept from the referee, not from the generator"
-    judge = judge_for(learnt, real.digest, steps=steps, say=say)
+    known = set(count_characters(learnt.texts))
     usable = [
         row
         for row, text in enumerate(unseen.texts)
-        if scribe.can_write(text) and judge.knows(characters(text))
+        if scribe.can_write(text) and set(characters(text)) <= known
     ]
     if len(usable) < 2 * LEAST:
         raise GansmithError(
@@ -183,6 +184,7 @@ def _task(
             f"characters that it and the generator know, found {len(usable)}; name others with "
             "--held-out"
         )
+    judge = judge_for(learnt, real.digest, steps=steps, say=say)
     return Task(scribe, judge, learnt, unseen.at(usable), source, seed)
 
 

@@ -17,7 +17,7 @@ PLACES = 32  # along each side of a frame: all words' frames are of one size
 INK = 0.25  # ink above is a stroke's …
 BESIDE = 3  # … and so are the pixels beside it: as far as Lanczos's filter rings
 LEVELS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # of 255: how dark paper may be
-FOLDS, NEWTON_STEPS, PENALTY = 5, 12, 30.0
+FOLDS, NEWTON_STEPS, PENALTY = 5, 8, 30.0
 SUSPICIOUS = 0.6
 
 

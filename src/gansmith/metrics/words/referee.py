@@ -46,9 +46,6 @@ class Judge:
         pairs = zip(self.alphabet, self.counts, strict=True)
         return {c for c, count in pairs if count >= FREQUENT}
 
-    def knows(self, text_characters: list[str]) -> bool:
-        return set(text_characters) <= set(self.alphabet)
-
 
 def judge_for(
     words: Words,

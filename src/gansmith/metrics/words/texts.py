@@ -30,8 +30,7 @@ def draw_texts(
     together from the beginning of one training text and the end of another. A length of which there
     is no new text is left out.
     """
-    if n < FEWEST:
-        raise GansmithError(f"-n: expected {FEWEST} words or more to be read, found {n}")
+    require_enough(n)
     known = [text for text in training if _fits(text, allowed)]
     if not known:
         raise GansmithError(
@@ -42,6 +41,12 @@ def draw_texts(
     count = n - len(fresh)
     shuffled = draw.sample(known, len(known))
     return [*islice(cycle(shuffled), count), *fresh], [False] * count + [True] * len(fresh)
+
+
+def require_enough(n: int) -> None:
+    """Raise a GansmithError unless there is room for every length."""
+    if n < FEWEST:
+        raise GansmithError(f"-n: expected {FEWEST} words or more to be read, found {n}")
 
 
 def _fresh(
