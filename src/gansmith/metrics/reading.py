@@ -131,7 +131,7 @@ def batches_of(values: Tensor, labels: Tensor, seed: int, size: int = BATCH) -> 
     @lru_cache(maxsize=2)
     def pool(number: int) -> list[Tensor]:
         rows = torch.from_numpy(order(len(values), seed, number * POOL * size, POOL * size))
-        batches = rows[widths[rows].argsort(stable=True)].split(size)
+        batches = torch.split(rows[widths[rows].argsort(stable=True)], size)
         generator = torch.Generator().manual_seed(derive_seed(seed, number))
         return [batches[i] for i in torch.randperm(POOL, generator=generator).tolist()]
 
