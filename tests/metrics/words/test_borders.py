@@ -11,12 +11,16 @@ from gansmith.metrics.words.sets import Words, gather
 from tests.metrics.words.test_hands import bars
 
 
-def noisy(count: int, seed: int, frame: int = 0, slant: float = 0.0, haze: float = 0.0) -> Words:
+def noisy(
+    count: int, seed: int, frame: int = 0, slant: float = 0.0, haze: float = 0.0, rows: int = 24
+) -> Words:
     """Strokes on paper with a little noise; `frame` levels darker along the top, `haze` in places."""
     draw = np.random.default_rng(seed)
     pictures = []
     for _ in range(count):
-        picture = bars(slant + draw.normal(0, 0.1), width=draw.uniform(2, 6)).astype(float)
+        picture = bars(slant + draw.normal(0, 0.1), width=draw.uniform(2, 6), rows=rows).astype(
+            float
+        )
         picture -= np.abs(draw.normal(0, 1.5, picture.shape))
         picture[:2] -= frame
         picture -= 10 * (draw.random(picture.shape) < haze)
@@ -37,7 +41,11 @@ def test_words_of_one_kind_are_told_apart_by_chance() -> None:
 
 
 def test_the_writing_is_not_looked_at() -> None:
-    found = by_surroundings(noisy(120, 1, slant=0.4), noisy(120, 2, slant=-0.4), HALVES)
+    """Strokes that reach the border in other places: found where ink is left in, and only there."""
+    left, right = noisy(120, 1, slant=-0.4, rows=32), noisy(120, 2, slant=0.4, rows=32)
+    found = by_surroundings(left, right, HALVES)
+    assert found["frame_with_ink"].value > 0.9
+    assert abs(found["frame"].value - 0.5) < 4 * found["frame"].error
     assert abs(found["all"].value - 0.5) < 4 * found["all"].error
 
 
