@@ -5,7 +5,7 @@ import pytest
 from gansmith.config import Config
 from gansmith.objectives import noise_level
 from gansmith.remedies import LADDERS, remedy
-from tests.builders import config, points_config
+from tests.builders import config, points_config, words_config
 
 
 def changed(condition: str, attempt: int = 0, **figures: float) -> Config:
@@ -51,6 +51,13 @@ def test_a_remedy_that_would_change_nothing_is_passed_over_and_none_undoes_anoth
     plain = remedy(lost, 0, config(), {"spread": 0.5}, 0)
     assert plain is not None
     assert plain.changes == {"r1": 3}  # rates stay the person's
+
+
+@pytest.mark.parametrize("condition", LADDERS)
+def test_every_remedy_is_one_that_words_can_take(condition: str) -> None:
+    for attempt in range(len(LADDERS[condition])):
+        if found := remedy(condition, attempt, words_config(), {"spread": 0.5}, images=1000):
+            words_config().with_(**found.changes)
 
 
 def test_no_rate_is_raised_above_one() -> None:

@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from gansmith.ada import Odds
 from gansmith.models import build_networks
 from gansmith.models.layout import encode, label_rows
 from gansmith.reader import Reader
@@ -15,6 +16,7 @@ from gansmith.word_objectives import (
     discriminator_losses,
     generator_losses,
     recogniser_losses,
+    shown,
 )
 from tests.builders import CPU, words, words_config
 
@@ -62,7 +64,8 @@ def test_the_discriminators_loss_is_the_game_its_penalty_and_the_style() -> None
     a_config, cards = words_config(style=2.0), deal()
     discriminator = build_networks(a_config, words()).discriminator
     fake = torch.rand(2, 1, 32, 48)
-    found = discriminator_losses(discriminator, cards, fake, a_config, penalise=True)
+    odds = Odds(a_config, CPU)
+    found = discriminator_losses(discriminator, cards, fake, a_config, True, odds)
     real = cards.real.clone().requires_grad_()
     on_real, _ = discriminator.look(real, cards.labels)
     on_fake, styles = discriminator.look(fake, cards.asked)
@@ -83,7 +86,9 @@ def test_the_generator_heeds_the_recogniser_only_once_it_reads() -> None:
     for reads in (False, True):
         reader.loss.fill_(0.5 if reads else 9.0)
         fake = networks.generator(cards.latent, cards.asked)
-        found = generator_losses(networks.discriminator, reader, cards, fake, a_config)
+        found = generator_losses(
+            networks.discriminator, reader, cards, fake, a_config, Odds(a_config, CPU)
+        )
         assert ("loss_read" in found) == reads
         found["total"].backward()
         weight = networks.generator.get_parameter("ink.weight")
@@ -110,3 +115,35 @@ def test_a_reader_takes_turns_until_it_reads() -> None:
         reader.note(torch.tensor(1.0))
     assert reader.reads
     assert [reader.turns(step) for step in (0, 1)] == [1, 0]
+
+
+def test_the_discriminator_is_shown_as_many_distorted_words_as_the_odds_say() -> None:
+    cards = deal()
+    real = F.pad(cards.real, (0, 16)).expand(2, -1, -1, -1).repeat(200, 1, 1, 1)
+    labels = cards.labels.repeat(200, 1)
+    plain = words_config()
+    assert shown(real, labels, plain, Odds(plain, CPU)) is real
+    a_config = words_config(augment=("affine",), augment_p=0.25)
+    torch.manual_seed(0)
+    seen = shown(real, labels, a_config, Odds(a_config, CPU))
+    changed = (seen - real).abs().amax((1, 2, 3)) > 1e-3
+    assert 70 < int(changed.sum()) < 130  # of 400; five standard deviations are 43
+    torch.testing.assert_close(seen[~changed], real[~changed], atol=1e-4, rtol=0)
+    assert not seen[..., 48:].any()
+
+
+def test_the_penalty_and_the_generators_gradient_pass_through_distortions() -> None:
+    torch.manual_seed(0)
+    a_config, cards, spec = words_config(augment=("affine",), augment_p=0.8), deal(), words()
+    networks, odds = build_networks(a_config, spec), Odds(a_config, CPU)
+    fake = networks.generator(cards.latent, cards.asked)
+    d = discriminator_losses(
+        networks.discriminator, cards, fake.detach(), a_config, penalise=True, odds=odds
+    )
+    d["total"].backward()
+    reader = Reader(a_config, spec, CPU)
+    reader.loss.fill_(0.5)
+    g = generator_losses(networks.discriminator, reader, cards, fake, a_config, odds)
+    g["total"].backward()
+    for network in (networks.discriminator, networks.generator):
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())

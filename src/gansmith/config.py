@@ -159,7 +159,7 @@ class Config(Section):
     def _problems_of_words(self) -> list[str]:
         """Keys that other networks have and the words' have not."""
         usual = {
-            **{"augment": (), "batches": "separate", "conditional": "no", "gradient_penalty": 0},
+            **{"batches": "separate", "conditional": "no", "gradient_penalty": 0},
             **{"mismatch": 0, "instance_noise": 0, "r2": 0, "dropout": 0, "latent": "normal"},
             **{"d_steps": 1, "label_smoothing": 0, "noisy_labels": 0},
         }
@@ -168,6 +168,8 @@ class Config(Section):
             for key, value in usual.items()
             if getattr(self, key) != value
         ]
+        if set(self.augment) - {"affine"}:
+            problems.append("augment: words know affine alone (slant, size, wavering, weight)")
         if self.size not in ("32", "64"):
             problems.append(f"size: expected 32 or 64, how high words are, found {self.size}")
         return problems

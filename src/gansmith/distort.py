@@ -1,6 +1,7 @@
 """The same word in another shape: slant, size, wavering and weight of the stroke, at random.
 
-For recognisers, which must read more hands than they are shown; generators never see it.
+For recognisers, which must read more hands than they are shown, and as an augmentation for a
+discriminator that knows too few; what a generator makes of it never is distorted.
 """
 
 from __future__ import annotations
@@ -19,22 +20,26 @@ WEIGHT = 0.6  # of the way to the stroke one pixel thicker or thinner
 FAINT = 0.3  # of the ink
 
 
-def distort(words: Tensor, widths: Tensor, strength: float = 1.0) -> Tensor:
+def distort(words: Tensor, widths: Tensor, strength: float | Tensor = 1.0) -> Tensor:
     """Words (N, 1, H, W) in [0, 1] with their widths (N,), each distorted in its own way.
 
-    Affine and elastic as in Wigington et al. 2017; what leaves a word's own width is cut off.
+    `strength` is one for all or each word's own, (N, 1, 1, 1). Affine and elastic as in Wigington
+    et al. 2017; what leaves a word's own width is cut off.
     """
     moved = F.grid_sample(words, _places(words, widths, strength), align_corners=False)
     return _weighted(moved, strength) * column_mask(widths, words.shape[3], 1)
 
 
-def _places(words: Tensor, widths: Tensor, strength: float) -> Tensor:
+def _places(words: Tensor, widths: Tensor, strength: float | Tensor) -> Tensor:
     """Where each pixel of the result is taken from, (N, H, W, 2) in [-1, 1]."""
     count, _, height, width = words.shape
     device = words.device
 
+    own = strength if isinstance(strength, Tensor) else None
+
     def draw(*shape: int) -> Tensor:
-        return strength * (2 * torch.rand(count, *shape, device=device) - 1)
+        drawn = 2 * torch.rand(count, *shape, device=device) - 1
+        return drawn * (own.reshape(-1, *[1] * len(shape)) if own is not None else strength)
 
     y = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=device)[:, None]
     x = torch.arange(width, device=device) + 0.5
@@ -47,7 +52,7 @@ def _places(words: Tensor, widths: Tensor, strength: float) -> Tensor:
     return torch.stack([across * 2 / width - 1, down], -1)
 
 
-def _weighted(words: Tensor, strength: float) -> Tensor:
+def _weighted(words: Tensor, strength: float | Tensor) -> Tensor:
     """A third with thicker strokes, a third with thinner ones, all with more or less ink."""
     shape = (len(words), 1, 1, 1)
     kind = torch.rand(shape, device=words.device)

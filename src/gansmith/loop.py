@@ -208,7 +208,7 @@ class Session:
         config, players = self.keeper.game, self.players
         if isinstance(players.discriminator, words.Discriminator):
             return word_objectives.discriminator_losses(
-                players.discriminator, deal, fake, config, penalise
+                players.discriminator, deal, fake, config, penalise, players.odds
             )
         images = self.learnt * config.batch_size
         return discriminator_losses(
@@ -227,7 +227,7 @@ class Session:
         if isinstance(players.discriminator, words.Discriminator):
             assert players.reader is not None
             return word_objectives.generator_losses(
-                players.discriminator, players.reader, deal, fake, config
+                players.discriminator, players.reader, deal, fake, config, players.odds
             )
         images = self.learnt * config.batch_size
         return generator_losses(

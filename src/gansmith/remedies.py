@@ -111,6 +111,8 @@ def penalise(config: Config, figures: Figures, images: int) -> Remedy:
 
 def blur(config: Config, figures: Figures, images: int) -> Remedy:
     """Instance noise that is gone after `CALM_KIMG` (Sønderby et al. 2017)."""
+    if config.model == "words":  # which have no such switch
+        return augment(config, figures, images)
     kimg = images / 1000 + CALM_KIMG
     level = 0.2 * kimg / CALM_KIMG  # so that it is 0.2 now
     words = f"instance noise of 0.2, gone after {CALM_KIMG} thousand images"
@@ -121,7 +123,10 @@ def augment(config: Config, figures: Figures, images: int) -> Remedy:
     """Augmentation as much as D over-fits (ADA, Karras et al. 2020), capped where it would leak."""
     if config.model == "mlp":
         return penalise(config, figures, images)
-    kinds = config.augment or ("brightness", "contrast", "shift", "cutout")
+    usual = (
+        ("affine",) if config.model == "words" else ("brightness", "contrast", "shift", "cutout")
+    )
+    kinds = config.augment or usual
     changes = {
         "augment": kinds,
         "augment_target": 0.6,

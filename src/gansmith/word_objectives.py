@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gansmith.ada import Odds
 from gansmith.config import Config
 from gansmith.distort import distort
 from gansmith.losses import GAMES, hard_targets, zero_centred_penalty
@@ -22,7 +23,12 @@ MOST_READING = 100.0  # times the recogniser's gradient: where it reads all, wha
 
 
 def discriminator_losses(
-    discriminator: Discriminator, deal: Deal, fake: Tensor, config: Config, penalise: bool
+    discriminator: Discriminator,
+    deal: Deal,
+    fake: Tensor,
+    config: Config,
+    penalise: bool,
+    odds: Odds,
 ) -> dict[str, Tensor]:
     """What the discriminator minimises, as ``total``, and the figures that go with it.
 
@@ -30,6 +36,8 @@ def discriminator_losses(
     latents, which it is to find again in them.
     """
     real, labels, latent, asked = words_of(deal)
+    real, fake = (shown(x, of, config, odds) for x, of in ((real, labels), (fake, asked)))
+    # R1 of what it sees: what lies between is no weight of its.
     real = real.detach().requires_grad_(penalise and config.r1 > 0)
     real_logits, _ = discriminator.look(real, labels)
     fake_logits, styles = discriminator.look(fake, asked)
@@ -44,17 +52,22 @@ def discriminator_losses(
 
 
 def generator_losses(
-    discriminator: Discriminator, reader: Reader, deal: Deal, fake: Tensor, config: Config
+    discriminator: Discriminator,
+    reader: Reader,
+    deal: Deal,
+    fake: Tensor,
+    config: Config,
+    odds: Odds,
 ) -> dict[str, Tensor]:
     """What the generator minimises, as ``total``: to be taken for real, in a style that is seen, and
     to be read as what was asked, as soon as the recogniser reads."""
     game = GAMES[config.loss]
     real, labels, latent, asked = words_of(deal)
-    fake_logits, styles = discriminator.look(fake, asked)
+    fake_logits, styles = discriminator.look(shown(fake, asked, config, odds), asked)
     real_logits = fake_logits
     if game.needs_real:
         with torch.no_grad():
-            real_logits, _ = discriminator.look(real, labels)
+            real_logits, _ = discriminator.look(shown(real, labels, config, odds), labels)
     adversarial = game.generator(fake_logits, real_logits)
     # Mutual information of style and word, by a bound (InfoGAN, Chen et al. 2016, eq. 5).
     total = adversarial + config.style * F.mse_loss(styles, latent)
@@ -84,6 +97,14 @@ def recogniser_losses(recogniser: Recogniser, batch: Batch, images_seen: int) ->
         guess = placing_loss(log_probabilities, labels, recogniser.height, recogniser.usual)
         total = total + GUIDED * (1 - begun) * guess
     return {"total": total, "loss_r": loss.detach()}
+
+
+def shown(words: Tensor, labels: Tensor, config: Config, odds: Odds) -> Tensor:
+    """What the discriminator is shown of `words`, real or made: some of them distorted."""
+    if not config.augment:
+        return words
+    on = torch.rand(len(words), 1, 1, 1, device=words.device) < odds.p
+    return distort(words, labels[:, 0], on.float())
 
 
 def words_of(deal: Deal) -> tuple[Tensor, Tensor, Tensor, Tensor]:

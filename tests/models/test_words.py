@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gansmith.models import build_networks, build_recogniser
 from gansmith.models.layout import encode, label_rows
-from gansmith.models.words import padded
+from gansmith.models.words import SHAPES, FilterBank, leaning, padded
 from tests.builders import words, words_config
 
 TEXTS, WIDTHS = ["abcdé", "a", "dad"], [64, 16, 40]
@@ -79,6 +79,31 @@ def test_style_and_text_both_matter() -> None:
     texts = label_rows(torch.tensor([64, 64]), encode(["abcdé", "cdéab"], "abcdé"))
     a, b = g(one.expand(2, -1), texts)
     assert (a - b).abs().max() > 0.01
+
+
+def test_a_filter_is_a_mixture_of_its_characters_shapes_along_a_curve() -> None:
+    """Against the same in a loop over columns."""
+    torch.manual_seed(0)
+    bank = FilterBank(5, 6, style=3)
+    codes, phase, style = torch.tensor([[2, 2, 5], [1, 0, 2]]), torch.rand(2, 3), torch.randn(2, 3)
+    found = bank(codes, phase, style)
+    shares = torch.cat([torch.ones(2, 1), bank.mixing(style) / (SHAPES - 1) ** 0.5], 1)
+    for n in range(2):
+        for k in range(3):
+            points = torch.einsum("s,sr->r", shares[n], bank.filters[codes[n, k]]).view(4, 6)
+            below = min(2, int(3 * phase[n, k]))
+            expected = torch.lerp(points[below], points[below + 1], 3 * phase[n, k] - below)
+            torch.testing.assert_close(found[n, k], expected)
+
+
+def test_a_leaning_words_top_is_moved_to_the_right_and_its_middle_stays() -> None:
+    word = torch.zeros(2, 1, 32, 48)
+    word[:, :, :, 20] = 1.0
+    upright, leant = leaning(word, torch.tensor([0.0, 0.5]))
+    torch.testing.assert_close(upright, word[0])
+    places = (leant[0] * torch.arange(48)).sum(1) / leant[0].sum(1)
+    expected = 20 + 0.5 * (15.5 - torch.arange(32.0))
+    torch.testing.assert_close(places, expected, atol=0.01, rtol=0)
 
 
 def test_every_weight_gets_a_gradient() -> None:

@@ -24,6 +24,8 @@ from gansmith.models.masked import MaskedBatchNorm, column_mask, own_average, ow
 
 ROWS = 4  # of the smallest maps, whose columns are an eighth of the height wide
 POINTS = 4  # of a filter's curve along its character
+SHAPES = 8  # of each character, that styles mix
+SLANT = 0.6  # of the height, either way, as far as a style may lean
 READ = 128  # channels of the network over the text
 SPREAD = 16  # pixels that batches' widths are rounded up to, so that few shapes are in use
 SLOPE = 0.2
@@ -40,9 +42,9 @@ class Generator(nn.Module):
         self.usual: Tensor
         self.register_buffer("usual", torch.tensor([0.0, *spec.script.widths]))
         first, *grown = channels(filters, self.height)
-        self.bank = FilterBank(len(spec.script.alphabet), 3 * filters)
-        self.reader = TextReader(len(spec.script.alphabet), ROWS * 3 * filters)
         style = 4 * filters
+        self.bank = FilterBank(len(spec.script.alphabet), ROWS * 3 * filters, style)
+        self.reader = TextReader(len(spec.script.alphabet), ROWS * 3 * filters)
         self.style = nn.Sequential(
             nn.Linear(config.latent_size, style), nn.LeakyReLU(SLOPE), nn.Linear(style, style)
         )
@@ -60,6 +62,7 @@ class Generator(nn.Module):
         )
         # Sub-pixel convolution (Shi et al. 2016).
         self.ink = nn.Conv2d(grown[-1], 4, 3, padding=1)
+        self.lean = nn.Linear(style, 1)
         for layer in (self.join, *self.grow):
             nn.init.kaiming_normal_(layer.weight, SLOPE)
         nn.init.constant_(self.ink.get_parameter("bias"), -1.0)  # most of it is paper
@@ -70,7 +73,8 @@ class Generator(nn.Module):
         columns = padded(widths, self.height) // pixels
         place, phase, wide = columns_of(codes, widths // pixels, columns, self.usual)
         style = self.style(latent)
-        x = self.bank(codes.gather(1, place), phase) + self.reader(codes, place, phase, wide)
+        x = self.bank(codes.gather(1, place), phase, style)
+        x = x + self.reader(codes, place, phase, wide)
         x = x.unflatten(2, (ROWS, -1)).permute(0, 3, 2, 1)
         x = x.contiguous(memory_format=torch.channels_last)
         mask = column_mask(widths, columns, pixels)
@@ -82,22 +86,37 @@ class Generator(nn.Module):
             pixels //= 2
             mask = column_mask(widths, x.shape[3], pixels)
         ink = F.pixel_shuffle(self.ink(others[-1](x, style, mask)).float(), 2)
-        return ink.sigmoid() * column_mask(widths, ink.shape[3], 1)
+        mask = column_mask(widths, ink.shape[3], 1)
+        slant = SLANT * self.lean(style).float().tanh()[:, 0]
+        return leaning(ink.sigmoid() * mask, slant) * mask
 
 
 class FilterBank(nn.Module):
-    """A curve of filters for each character: codes (N, K), phases in 0…1 (N, K) → (N, K, rows·C)."""
+    """Curves of filters for each character: codes (N, K), phases in 0…1 (N, K) and styles (N, S) →
+    (N, K, size).
 
-    def __init__(self, characters: int, channels: int):
+    A character has several shapes, and a style writes the first with some of the others.
+    """
+
+    def __init__(self, characters: int, size: int, style: int):
         super().__init__()
-        self.filters = nn.Parameter(torch.randn(characters + 1, POINTS, ROWS * channels))
+        self.filters = nn.Parameter(torch.randn(characters + 1, SHAPES, POINTS * size))
+        self.mixing = nn.Linear(style, SHAPES - 1)
+        self.size = size
 
-    def forward(self, codes: Tensor, phase: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, phase: Tensor, style: Tensor) -> Tensor:
+        used, which = torch.unique(codes, return_inverse=True)
+        shares = self.mixing(style).float() / (SHAPES - 1) ** 0.5
+        shares = F.pad(shares, (1, 0), value=1.0)
+        # (N, characters used, points of their curves) of rows for the columns to choose from.
+        curves = torch.einsum("ns,usr->nur", shares, self.filters[used]).view(-1, self.size)
+        first = POINTS * (
+            len(used) * torch.arange(len(codes), device=codes.device)[:, None] + which
+        )
         place = phase * (POINTS - 1)
         below = place.long().clamp(max=POINTS - 2)
-        return torch.lerp(
-            self.filters[codes, below], self.filters[codes, below + 1], (place - below)[..., None]
-        )
+        start, end = (F.embedding(first + below + n, curves) for n in (0, 1))
+        return torch.lerp(start, end, (place - below)[..., None].to(start.dtype))
 
 
 class TextReader(nn.Module):
@@ -180,6 +199,16 @@ class Discriminator(nn.Module):
         scores = self.score(x).float()[:, 0, 0]
         style = self.style(own_average(x, widths * 8 // self.height)).float()
         return own_mean(scores, widths, self.height // 8), style
+
+
+def leaning(words: Tensor, slant: Tensor) -> Tensor:
+    """Words (N, 1, H, W) sheared: their tops moved to the right by `slant` (N,) times half of H."""
+    count, _, height, width = words.shape
+    shear = torch.zeros(count, 2, 3, device=words.device)
+    shear[:, 0, 0] = shear[:, 1, 1] = 1
+    shear[:, 0, 1] = slant * height / width
+    grid = F.affine_grid(shear, [count, 1, height, width], align_corners=False)
+    return F.grid_sample(words, grid, align_corners=False)
 
 
 def channels(filters: int, height: int) -> list[int]:
