@@ -46,16 +46,20 @@ FLOORS = [
     {"objectives", "players", "stream", "generate", "run"}
     | {"metrics.memorisation", "metrics.classifier", "metrics.protocol", "metrics.gain"}
     | {"metrics.inception_weights", "metrics.convert_weights"}
-    | {"metrics.crnn", "metrics.reading", "metrics.lift", "metrics.lessons", "metrics.kept"},
+    | {"metrics.crnn", "metrics.reading", "metrics.lift", "metrics.lessons", "metrics.kept"}
+    | {"metrics.words.sets", "metrics.words.referee", "metrics.words.legibility"}
+    | {"metrics.words.hands", "metrics.words.borders", "metrics.words.sheet"}
+    | {"metrics.words.sentences"},
     {"word_stream", "word_objectives"},
-    {"judge", "motion", "metrics.evaluation", "metrics.usefulness"},
+    {"judge", "motion", "metrics.evaluation", "metrics.usefulness", "metrics.words.texts"},
     {"vitals", "repair", "scribe"},
+    {"word_evaluation"},
     {"observe", "summary", "samples", "sheets", "report", "progress"},
     {"keeper"},
     {"loop", "writing"},
     {"synthetic"},
     {"api", "subset", "word_pools"},
-    {"word_worth"},
+    {"real", "word_worth"},
     {"dry_run", "assess", "doctor"},
     {"cli", ""},  # "" is the package itself
     {"__main__"},

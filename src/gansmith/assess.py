@@ -5,33 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from gansmith.api import prepare_for
+from gansmith import word_worth
 from gansmith.checkpoint import write_atomically
-from gansmith.config import merge
-from gansmith.data import DOWNLOADS, Dataset, open_source
+from gansmith.data import Dataset
 from gansmith.errors import GansmithError
 from gansmith.generate import Model, load
+from gansmith.imaging import png_bytes
 from gansmith.metrics import evaluation
 from gansmith.metrics.classifier import classifier_space
-from gansmith.metrics.evaluation import Points, Space, memorisation_record, memorised
+from gansmith.metrics.evaluation import (
+    Points,
+    Space,
+    doubt_of,
+    memorisation_record,
+    memorised,
+)
 from gansmith.metrics.features import FeatureSpace, module_space, random_space
 from gansmith.metrics.gain import Origin
 from gansmith.metrics.inception_weights import inception_space
 from gansmith.metrics.lift import Lift
-from gansmith.metrics.memorisation import write_pairs
+from gansmith.metrics.memorisation import closest_picture
 from gansmith.metrics.protocol import Evaluation
 from gansmith.metrics.usefulness import SIZES, Worth
 from gansmith.metrics.usefulness import worth as measure_worth
+from gansmith.metrics.words import referee
+from gansmith.real import both, prepared, test_split, unseen_by
 from gansmith.report import write_report
 from gansmith.run import RunFolder, clear_errors
-from gansmith.word_worth import POOL, STEPS, Asked, load_all, worth_of_words
+from gansmith.word_evaluation import READ, evaluate_words
+from gansmith.word_worth import Asked, load_all, worth_of_words
 
 Say = Callable[[str], None]
-CHANNELS = {1: "grey", 3: "colour", 4: "alpha"}
+MADE = 10_000
+PAIRS = "closest-pairs.png"
 SPACES = ("auto", "classifier", "inception", "random")
 AGAIN = "make room or permission, and run it again: the same seed gives the same figures"
 
@@ -43,13 +55,16 @@ def evaluate(
     space: str | FeatureSpace | nn.Module = "auto",
     held_out: str | Path | None = None,
     data_dir: str | Path | None = None,
-    n: int = 10_000,
+    n: int | None = None,
     seed: int = 0,
     infinity: bool = False,
+    referee_steps: int = referee.STEPS,
     device: str = "auto",
     say: Say = lambda line: None,
 ) -> Evaluation:
     """Measure a run's generator against real data, and keep what was found in the run's folder.
+
+    Of words, see docs/words.md: they are read by a referee, which is trained on real words first.
 
     Args:
         run: a run's folder, one of its checkpoints, or a model folder.
@@ -59,53 +74,76 @@ def evaluate(
             `module_space`), or a `FeatureSpace`.
         held_out: real examples that training never saw, for the memorisation audit; the test split
             where the data set has one, else every training example is compared with the others.
+            Of words, real ones that everything is compared with; else a tenth of the real ones,
+            kept from the referee.
         data_dir: where a named data set's files lie already.
-        n: how many to generate; at most half as many as there are real examples.
+        n: how many to generate, 10,000 if None; at most half as many as there are real examples.
+            Of words, how many are made to be read, 2,000 if None.
         seed: of the generated examples and of the split of the real ones.
         infinity: also FID∞, extrapolated to infinitely many generated examples.
+        referee_steps: of words, how long their referee is trained where it is not kept yet.
         device: where to run the generator.
         say: told what is being done.
 
     Returns:
-        Figures with floors and protocol; `evaluation.json` and `closest-pairs.png` hold the same.
+        Figures with floors and protocol; `evaluation.json` and pictures hold the same.
 
     Raises:
         GansmithError: no run, no data, too few of them, or a feature space that can't be had.
     """
     space = _known(space)
     model = load(run, device)
-    trained_on, real = _both(model, data, data_dir, say)
-    unseen = _held_out(model, held_out, data_dir, say)
-    chosen = _space(space, model, trained_on, say)
-    n = min(n, len(real) // 2)
-    say(f"generating {n:,} and comparing ({chosen.name} features)")
-    found = evaluation.evaluate(
-        model,
-        real,
-        chosen,
-        run=Path(run).resolve().name,
-        n=n,
-        seed=seed,
-        infinity=infinity,
-        classes=tuple(trained_on.classes or ()) if chosen.name == "classifier" else None,
-    )
-    # A classifier knows the examples it was fitted to from all others: no judge of who is near whom.
-    fair = _untrained(model) if chosen.name == "classifier" else chosen
-    say("looking for copies of training examples")
-    count = min(n, evaluation.PIXELS_MOST)
-    copies, pictures = memorised(model, trained_on, unseen, fair, n=count, seed=seed)
-    by = {"space": fair.name, "weights": fair.weights, "reference": trained_on.name}
-    doubt = _doubt(model, trained_on)
-    record = memorisation_record(copies, doubt) | by | {"digest": trained_on.digest}
-    found = found.model_copy(update={"memorisation": record})
-    folder = Path(run)
+    trained_on, real = both(model, data, data_dir, say)
+    name, folder = Path(run).resolve().name, Path(run)
+    if model.spec.kind == "words":
+        _require_usual(space, infinity)
+        unseen = None if held_out is None else prepared(model, held_out, data_dir, say)
+        count = READ if n is None else n
+        todo = (model, trained_on, real, unseen)
+        found, pictures = evaluate_words(
+            *todo, run=name, n=count, seed=seed, steps=referee_steps, say=say
+        )
+    else:
+        values = unseen_by(model, held_out, data_dir, say)
+        chosen = _space(space, model, trained_on, say)
+        n = min(MADE if n is None else n, len(real) // 2)
+        options = {"run": name, "n": n, "seed": seed, "infinity": infinity}
+        found, pictures = _compare(model, trained_on, real, values, chosen, options, say)
     with clear_errors(folder, AGAIN):
         write_atomically(folder / "evaluation.json", found.to_json().encode())
-        if model.spec.kind == "pictures":
-            write_pairs(folder / "closest-pairs.png", copies, pictures, trained_on.values)
+        for file, picture in pictures.items():
+            write_atomically(folder / file, png_bytes(picture))
     if RunFolder(folder).metrics_file.exists():
         write_report(folder)
     return found
+
+
+def _compare(
+    model: Model,
+    trained_on: Dataset,
+    real: Dataset,
+    unseen: Tensor | None,
+    space: Space,
+    options: dict[str, Any],
+    say: Say,
+) -> tuple[Evaluation, dict[str, Image.Image]]:
+    """Pictures or points beside real ones, and copies of those that were trained on."""
+    n, seed = options["n"], options["seed"]
+    judged = space.name == "classifier"
+    say(f"generating {n:,} and comparing ({space.name} features)")
+    classes = tuple(trained_on.classes or ()) if judged else None
+    found = evaluation.evaluate(model, real, space, **options, classes=classes)
+    # A classifier knows the examples it was fitted to from all others: no judge of who is near whom.
+    fair = _untrained(model) if judged else space
+    say("looking for copies of training examples")
+    count = min(n, evaluation.PIXELS_MOST)
+    copies, made = memorised(model, trained_on, unseen, fair, n=count, seed=seed)
+    by = {"space": fair.name, "weights": fair.weights, "reference": trained_on.name}
+    record = memorisation_record(copies, doubt_of(model, trained_on)) | by
+    found = found.model_copy(update={"memorisation": record | {"digest": trained_on.digest}})
+    if model.spec.kind == "points":
+        return found, {}
+    return found, {PAIRS: closest_picture(copies, made, trained_on.values)}
 
 
 def worth(
@@ -150,16 +188,16 @@ def worth(
     model = load(run, device)
     if model.spec.kind == "words":
         models = load_all((run, *also), device)
-        chosen = (sizes or (None,), seeds, steps or STEPS, n or POOL, seed)
+        chosen = (sizes or (None,), seeds, steps or word_worth.STEPS, n or word_worth.POOL, seed)
         asked = Asked(*chosen, lexicon=lexicon, corpus=corpus, filtered=filtered)
-        judged = None if test is None else _prepared(model, test, data_dir, say)
-        return worth_of_words(models, _prepared(model, data, data_dir, say), judged, asked, say)
+        judged = None if test is None else prepared(model, test, data_dir, say)
+        return worth_of_words(models, prepared(model, data, data_dir, say), judged, asked, say)
     if lexicon or corpus or also or filtered:
         raise GansmithError(
             "worth: --lexicon, --from-corpus, --also and --filter are for generators of words, "
             f"and {run} makes {model.spec.kind}"
         )
-    real = _prepared(model, data, data_dir, say)
+    real = prepared(model, data, data_dir, say)
     if real.labels is None or not real.classes or tuple(real.classes) != model.spec.classes:
         raise GansmithError(
             f"worth: expected a generator and data of the same classes, found "
@@ -203,7 +241,7 @@ def _test(
         raise GansmithError(
             f"worth: expected {unseen}, and {real.name} has no test split; name some with --test"
         )
-    found = _prepared(model, named, data_dir, say)
+    found = prepared(model, named, data_dir, say)
     if found.digest in (real.digest, model.digest):
         raise GansmithError(
             f"worth: expected {unseen}, and {named} is what they learn from; name others with --test"
@@ -223,16 +261,6 @@ def _renumbered(data: Dataset, classes: Sequence[str], named: str) -> Tensor:
             f"found {_listed(unknown)}"
         )
     return torch.tensor([classes.index(name) for name in data.classes or ()])[data.labels]
-
-
-def _doubt(model: Model, trained_on: Dataset) -> str:
-    """What to say where copies are sought among other examples than the generator learnt from."""
-    if model.digest in (None, trained_on.digest):
-        return ""
-    return (
-        f"These are not the examples it was trained on ({trained_on.name} has other content now, or is "
-        "decoded otherwise): copies of those would not show."
-    )
 
 
 def _space(space: str | FeatureSpace, model: Model, trained_on: Dataset, say: Say) -> Space:
@@ -263,69 +291,19 @@ def _known(space: str | FeatureSpace | nn.Module) -> str | FeatureSpace:
     return space
 
 
+def _require_usual(space: str | FeatureSpace, infinity: bool) -> None:
+    """Words are compared by their referee alone."""
+    if space != "auto" or infinity:
+        raise GansmithError(
+            "words are compared in the features of their referee, by FID: leave out space and infinity"
+        )
+
+
 def _untrained(model: Model) -> Space:
     return Points() if model.spec.kind == "points" else random_space(model.spec.shape[0])
-
-
-def _held_out(
-    model: Model, held_out: str | Path | None, data_dir: str | Path | None, say: Say
-) -> Tensor | None:
-    """Real examples that training never saw: those named, or the data set's own test split."""
-    if held_out is not None:
-        return _prepared(model, held_out, data_dir, say).values
-    named = test_split(model.config.source)
-    try:
-        return None if named is None else _prepared(model, named, data_dir, say).values
-    except GansmithError as error:  # nobody asked for it
-        say(f"going on without unseen real examples: {error}")
-        return None
 
 
 def _listed(classes: Sequence[str] | None) -> str:
     if not classes:
         return "none"
     return ", ".join(classes[:10]) + ", …" * (len(classes) > 10)
-
-
-def test_split(source: str) -> str | None:
-    """``mnist`` → ``mnist:test``; None where a source has no other split that is known."""
-    known = DOWNLOADS.get(source.removesuffix(":train"))
-    return f"{known.name}:test" if known and "test" in known.files else None
-
-
-def _both(
-    model: Model, data: str | Path | None, data_dir: str | Path | None, say: Say
-) -> tuple[Dataset, Dataset]:
-    """What the generator was trained on, and what it is compared with."""
-    real = None if data is None else _prepared(model, data, data_dir, say)
-    try:
-        trained_on = _prepared(model, None, data_dir, say)
-    except GansmithError as error:
-        if real is None:
-            raise
-        say(f"taking {data} for what it was trained on, which can't be read: {error}")
-        trained_on = real
-    return trained_on, trained_on if real is None else real
-
-
-def _prepared(
-    model: Model, data: str | Path | None, data_dir: str | Path | None, say: Say
-) -> Dataset:
-    """Real examples in the generator's own shape."""
-    config, spec = model.config, model.spec
-    named = str(config.source if data is None else data)
-    folder = data_dir if data_dir is not None else config.data_dir
-    if named.partition(":")[0] not in DOWNLOADS:
-        folder = None
-    try:
-        place = None if folder is None else Path(folder)
-        source = open_source(named, data_dir=place, words=spec.kind == "words")
-    except GansmithError as error:
-        hint = "\nIf the data moved, name their place with --data" if data is None else ""
-        raise GansmithError(f"{error}{hint}") from None
-    say(f"reading {named}")
-    if spec.kind == "pictures":
-        channels, height, width = spec.shape
-        shape = {"size": f"{width}x{height}", "data": {"channels": CHANNELS[channels]}}
-        config = merge(config, shape)
-    return prepare_for(source, config)

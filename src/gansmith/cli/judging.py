@@ -11,6 +11,10 @@ import typer
 from gansmith.cli.common import DataDir, Device, RunArgument, print_table, quietly, say
 from gansmith.errors import GansmithError
 
+PICTURES = {
+    "closest-pairs.png": "generated, and the nearest trained on",
+    "real-or-made.png": "real and made words, mixed: the key is in evaluation.json",
+}
 ELSEWHERE = "name another file with --out"
 
 
@@ -27,12 +31,21 @@ def evaluate(
             "`inception` (the standard one), `random`, or `auto`."
         ),
     ] = "auto",
-    n: Annotated[int, typer.Option("-n", help="How many to generate.", min=1)] = 10_000,
+    n: Annotated[
+        int | None,
+        typer.Option(
+            "-n", help="How many to generate [default: 10,000; 2,000 words to be read].", min=1
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of what is generated and drawn.", min=0)] = 0,
     held_out: Annotated[
         str | None,
         typer.Option(help="Real examples that training never saw [default: the test split]."),
     ] = None,
+    referee_steps: Annotated[
+        int,
+        typer.Option(help="Of words: how long the recogniser that judges them is trained.", min=1),
+    ] = 6000,
     infinity: Annotated[
         bool, typer.Option("--infinity", help="Also FID∞, without the bias of a finite sample.")
     ] = False,
@@ -41,9 +54,11 @@ def evaluate(
 ) -> None:
     """Measure a generator against real data: FID, KID, precision, recall, classes, copies.
 
-    Beside each figure stands the floor: the same between two disjoint sets of real examples.
+    Beside each figure stands the floor: the same between two disjoint sets of real examples. Words are
+    read, too, by a recogniser that is trained on real ones first: once, in about twenty minutes.
 
     - `gansmith evaluate RUN`
+    - `gansmith evaluate RUN --held-out validation.parquet`
     - `gansmith evaluate RUN --space inception -n 10000`
     """
     from gansmith.assess import evaluate as measure
@@ -57,6 +72,7 @@ def evaluate(
         n=n,
         seed=seed,
         infinity=infinity,
+        referee_steps=referee_steps,
         device=device,
         say=quietly,
     )
@@ -64,9 +80,9 @@ def evaluate(
     print_table(("figure", "generated", "floor: real", ""), found.rows())
     say(*(f"\n{remark}" for remark in found.remarks()))
     say(f"\n{run / 'evaluation.json'}   these figures")
-    pairs = run / "closest-pairs.png"
-    if pairs.exists():
-        say(f"{pairs}   generated, and the nearest trained on")
+    for name, what in PICTURES.items():
+        if (run / name).exists():
+            say(f"{run / name}   {what}")
 
 
 def worth(

@@ -190,6 +190,16 @@ def memorisation_record(found: Memorisation, doubt: str = "") -> dict[str, Any]:
     return {**_finite(record), "closest": pairs}
 
 
+def doubt_of(model: Model, trained_on: Dataset) -> str:
+    """What to say where copies are sought among other examples than the generator learnt from."""
+    if model.digest in (None, trained_on.digest):
+        return ""
+    return (
+        f"These are not the examples it was trained on ({trained_on.name} has other content now, or is "
+        "decoded otherwise): copies of those would not show."
+    )
+
+
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
     infinite = {k for k, v in values.items() if isinstance(v, float) and not math.isfinite(v)}
     return {key: None if key in infinite else value for key, value in values.items()}

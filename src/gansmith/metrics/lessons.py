@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gansmith.data import Dataset
+from gansmith.data import Dataset, Strip
 from gansmith.data.source import Array
 from gansmith.data.words import characters
 from gansmith.data.words.decode import fill_up
@@ -34,7 +34,7 @@ LEFT_OUT = 0.2  # of the synthetic words, those that are read worst
 class Words:
     """Words uint8 (N, 1, 32, W), dark on white, and their labels int64 (N, 1 + L)."""
 
-    values: Tensor
+    values: Tensor | Strip
     labels: Tensor
 
     def __len__(self) -> int:
@@ -157,8 +157,8 @@ def shuffled(words: Words, seed: int) -> Words:
 def words_of(data: Dataset, alphabet: Sequence[str]) -> Words:
     """A data set of words as a recogniser takes them."""
     assert data.written is not None
-    widths = torch.tensor(data.written.widths)
-    return Words(data.values, _labels(widths, data.written.texts, alphabet))
+    strip = data.strip
+    return Words(strip, _labels(strip.widths, data.written.texts, alphabet))
 
 
 def gather(made: Iterable[tuple[Array, str]], alphabet: Sequence[str]) -> Words:

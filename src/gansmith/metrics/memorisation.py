@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from gansmith.checkpoint import write_atomically
-from gansmith.imaging import grid, png_bytes
+from gansmith.imaging import grid
 from gansmith.metrics.neighbours import nearest, require_features
 
 ALPHA = 0.01  # a chance result this rare is taken for no chance
@@ -231,9 +229,8 @@ def pairs_picture(made: Tensor, train: Tensor) -> Image.Image:
     return grid(pairs, columns=max(1, math.ceil(math.sqrt(len(pairs) / 2))), gap=GAP)
 
 
-def write_pairs(path: Path, found: Memorisation, made: Tensor, train: Tensor) -> None:
-    """The closest pairs of `found` as a PNG, of all pictures uint8 (N, C, H, W) it was found in."""
-    picture = pairs_picture(
+def closest_picture(found: Memorisation, made: Tensor, train: Tensor) -> Image.Image:
+    """The closest pairs of `found`, of all pictures uint8 (N, C, H, W) it was found in."""
+    return pairs_picture(
         made[[pair.made for pair in found.closest]], train[[pair.train for pair in found.closest]]
     )
-    write_atomically(path, png_bytes(picture))

@@ -23,6 +23,11 @@ FIGURES = {
     "sliced_wasserstein": ("sliced Wasserstein", -1),
     "inception_score": ("inception-style score", 1),
     "agreement": ("read as asked", 1),
+    "cer": ("characters misread (CER)", -1),
+    "wer": ("words misread (WER)", -1),
+    "cer_same": ("CER of the real words' texts", -1),
+    "hands": ("spread of hands, real is 1", 0),
+    "borders": ("told by paper and borders", -1),
 }
 # Those that are never nought, so that multiples of the floor mean something: the others are
 # unbiased, and of two real sets they come out as nought give or take chance.
@@ -41,11 +46,14 @@ class Protocol(Section):
     real: int  # … and how many
     made: int  # generated examples, and as many real ones for the floor
     seed: int
+    read: int | None = None  # of words: how many were made to be read
 
     def __str__(self) -> str:
+        read = "" if self.read is None else f"{self.read:,} read, "
         return (
-            f"{self.made:,} generated against {self.real:,} real of {self.reference} at {self.size}, "
-            f"{self.space} features ({self.weights}, resize: {self.resize}), seed {self.seed}"
+            f"{read}{self.made:,} generated against {self.real:,} real of {self.reference} at "
+            f"{self.size}, {self.space} features ({self.weights}, resize: {self.resize}), "
+            f"seed {self.seed}"
         )
 
 
@@ -92,6 +100,8 @@ class Evaluation(Section):
     figures: dict[str, Figure]
     balance: Balance | None = None
     memorisation: dict[str, Any] | None = None
+    details: dict[str, Any] | None = None  # of words: by length, character, measure of hands …
+    said: tuple[str, ...] = ()  # and what that comes to, in sentences
 
     @field_validator("memorisation")
     @classmethod
@@ -112,7 +122,7 @@ class Evaluation(Section):
 
     def remarks(self) -> list[str]:
         """What a person should know beside the figures."""
-        found = []
+        found = [*self.said]
         if self.balance:
             found.append(_balance_words(self.balance))
         if self.memorisation:

@@ -13,7 +13,7 @@ from gansmith.report.story import Story
 
 MOST_CLASSES = 40
 LONGEST_NAME = 24
-PAIRS_BYTES = 200_000
+PAIRS_BYTES, MIXED_BYTES = 200_000, 300_000
 TITLE = "Beside real data"
 
 MEANINGS = {
@@ -31,6 +31,14 @@ MEANINGS = {
     "inception_score": "Whether every example is clearly of one class, and all classes are there. "
     "It looks at no real data: read it last.",
     "agreement": "The share that the classifier reads as the class that was asked for.",
+    "cer": "What a recogniser, trained on real words alone, gets wrong of the characters that were "
+    "asked for. The floor is what it gets wrong of real words that it never saw.",
+    "wer": "The share of words in which it gets anything wrong.",
+    "cer_same": "The same where what is made says what those real words say.",
+    "hands": "How far styles lie apart over how far writers do, in slant, ink, width and the like. "
+    "Near 1 is as many hands as there really are.",
+    "borders": "How often made words are told from real ones by their paper and borders alone: half "
+    "the time is guessing. Above 0.6 something but the writing gives them away.",
 }
 
 
@@ -89,6 +97,13 @@ def _cards(found: Evaluation, story: Story) -> Iterable[str]:
         )
         alt = "generated pictures beside training pictures"
         yield card(Themed(pairs, pairs), alt, caption, PAIRS_BYTES)
+    mixed = read_picture(story.path / "real-or-made.png") if found.details else None
+    if mixed is not None:
+        caption = (
+            "Real and made words, mixed, each text once of both. Which are which stands in "
+            "evaluation.json, under made_on_sheet."
+        )
+        yield card(Themed(mixed, mixed), "real and made words, mixed", caption, MIXED_BYTES)
 
 
 def _classes(balance: Balance) -> str:

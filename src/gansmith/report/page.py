@@ -31,6 +31,7 @@ OTHERS = {
     "samples/": "every sheet of samples",
     "evaluation.json": "what was measured beside real data",
     "closest-pairs.png": "generated pictures and the training pictures nearest to them",
+    "real-or-made.png": "real and made words, mixed: which are which stands in evaluation.json",
     "metrics.jsonl": "every figure, a line a record",
     "checkpoints/": "to go on from",
     "model/": "the generator alone",

@@ -107,7 +107,7 @@ def commands(story: Story) -> list[tuple[str, str]]:
             ("Write something:", f"gansmith write {run} TEXT --styles 5 --out line.png"),
             ("Make a data set:", f"gansmith dataset {run} --lexicon FILE -n 10000 --out made"),
         ]
-    elif not story.evaluation:
+    if not story.evaluation:
         made.append(("Measure it beside real data:", f"gansmith evaluate {run}"))
     reason = "Go on where it stopped:" if story.step else "Start it:"
     resume = [(reason, f"gansmith train --resume --out {run}")]
