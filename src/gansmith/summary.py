@@ -126,11 +126,10 @@ def _trace(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[Layer]:
     layers: list[Layer] = []
 
     def note(module: nn.Module, _: object, output: Tensor) -> None:
-        parameters = sum(p.numel() for p in module.parameters())
+        parameters = sum(p.numel() for p in module.parameters(recurse=False))
         layers.append(Layer(_kind(module), tuple(output.shape[1:]), parameters))
 
-    leaves = [m for m in network.modules() if not list(m.children()) and _counts(m)]
-    hooks = [module.register_forward_hook(note) for module in leaves]
+    hooks = [m.register_forward_hook(note) for m in network.modules() if _counts(m)]
     try:
         network(x, labels)
     finally:
@@ -140,9 +139,10 @@ def _trace(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[Layer]:
 
 
 def _counts(module: nn.Module) -> bool:
-    """Whether it is a layer to show: one of torch's kinds, or one of ours that has weights."""
+    """Whether it is a layer to show: one that has weights of its own, or one of torch's kinds."""
     of_torch = _kind(module) != type(module).__name__ or type(module).__module__.startswith("torch")
-    return of_torch or any(True for _ in module.parameters(recurse=False))
+    has_weights = any(True for _ in module.parameters(recurse=False))
+    return has_weights or (of_torch and not list(module.children()))
 
 
 def _kind(module: nn.Module) -> str:

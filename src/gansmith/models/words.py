@@ -111,14 +111,15 @@ class FilterBank(nn.Module):
         shares = self.mixing(style).float() / (SHAPES - 1) ** 0.5
         shares = F.pad(shares, (1, 0), value=1.0)
         # (N, characters used, points of their curves) of rows for the columns to choose from.
-        curves = torch.einsum("ns,usr->nur", shares, self.filters[used]).view(-1, self.size)
+        with torch.autocast(style.device.type, enabled=False):
+            curves = torch.einsum("ns,usr->nur", shares, self.filters[used]).view(-1, self.size)
         first = POINTS * (
             len(used) * torch.arange(len(codes), device=codes.device)[:, None] + which
         )
         place = phase * (POINTS - 1)
         below = place.long().clamp(max=POINTS - 2)
         start, end = (F.embedding(first + below + n, curves) for n in (0, 1))
-        return torch.lerp(start, end, (place - below)[..., None].to(start.dtype))
+        return torch.lerp(start, end, (place - below)[..., None])
 
 
 class TextReader(nn.Module):
@@ -209,8 +210,9 @@ def leaning(words: Tensor, slant: Tensor) -> Tensor:
     shear = torch.zeros(count, 2, 3, device=words.device)
     shear[:, 0, 0] = shear[:, 1, 1] = 1
     shear[:, 0, 1] = slant * height / width
-    grid = F.affine_grid(shear, [count, 1, height, width], align_corners=False)
-    return F.grid_sample(words, grid, align_corners=False)
+    with torch.autocast(words.device.type, enabled=False):  # bf16 puts places half a pixel off
+        grid = F.affine_grid(shear, [count, 1, height, width], align_corners=False)
+        return F.grid_sample(words, grid, align_corners=False)
 
 
 def channels(filters: int, height: int) -> list[int]:
