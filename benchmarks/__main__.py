@@ -8,7 +8,8 @@ from collections.abc import Callable
 from benchmarks import efficiency, kill, plot, quality, race, sampling, step_time, toys
 
 # As the README's figures were made. Those of CIFAR-10 and of few pictures need to be told where
-# these lie (python -m benchmarks.few --source FOLDER), `gpu` needs a GPU.
+# these lie (python -m benchmarks.few --source FOLDER), so do words' (python -m benchmarks.lift --data
+# FOLDER …), `gpu` needs a GPU.
 ALL: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "kill": (kill.main, "--kills 200"),
     "step_time": (step_time.main, ""),

@@ -164,7 +164,7 @@ class Port:
         texts = [characters(text) for text in data.written.texts]
         self.alphabet = tuple(sorted({c for text in texts for c in text}))
         self.codes = encode(texts, self.alphabet)
-        self.values, self.widths = data.values, data.written.widths
+        self.strip = data.strip
         self.generator = Generator(len(self.alphabet))
         self.discriminator = Discriminator()
         self.recogniser = Recogniser(len(self.alphabet))
@@ -179,8 +179,8 @@ class Port:
         codes = self.codes[rows]
         codes = codes[:, : int((codes > 0).sum(1).max())]
         words = torch.ones(BATCH, 1, 32, CHARACTER * codes.shape[1])
-        for word, row, code in zip(words, rows.tolist(), codes, strict=True):
-            own = self.values[row : row + 1, :, :, : self.widths[row]].float() / 127.5 - 1
+        for word, row, code in zip(words, rows, codes, strict=True):
+            own = self.strip[row[None]].float() / 127.5 - 1
             width = CHARACTER * int((code > 0).sum())
             word[..., :width] = F.interpolate(own, (32, width), mode="bilinear", antialias=True)[0]
         return words, codes

@@ -160,14 +160,11 @@ def word_dataset(count: int = 40, alphabet: str = "abcdé", height: int = 32) ->
         values.append(word)
         texts.append("".join(alphabet[number] for number in chosen))
         widths.append(word.shape[1])
-    sheet = torch.full((count, 1, height, max(widths)), 255, dtype=torch.uint8)
-    for row, word in zip(sheet, values, strict=True):
-        row[0, :, : word.shape[1]] = word
     writers = [f"writer {n % 4}" for n in range(count)]
     return Dataset(
         name="bars",
         kind="words",
-        values=sheet,
+        values=torch.cat([word.T for word in values]),
         labels=None,
         classes=None,
         skipped=[],

@@ -12,13 +12,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gansmith import assess
-from gansmith.assess import evaluate, test_split, worth
+from gansmith.assess import evaluate, worth
 from gansmith.config import DataSpec
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.errors import GansmithError
 from gansmith.metrics.features import FeatureSpace, module_space, random_space
 from gansmith.metrics.memorisation import GAP
 from gansmith.metrics.protocol import read_evaluation
+from gansmith.real import test_split
 from gansmith.run import RunFolder
 from tests import builders
 

@@ -46,7 +46,7 @@ FLOORS = [
     {"objectives", "players", "stream", "generate", "run"}
     | {"metrics.memorisation", "metrics.classifier", "metrics.protocol", "metrics.gain"}
     | {"metrics.inception_weights", "metrics.convert_weights"}
-    | {"metrics.crnn", "metrics.reading"}
+    | {"metrics.crnn", "metrics.reading", "metrics.lift", "metrics.lessons", "metrics.kept"}
     | {"metrics.words.sets", "metrics.words.referee", "metrics.words.legibility"}
     | {"metrics.words.hands", "metrics.words.borders", "metrics.words.sheet"}
     | {"metrics.words.sentences"},
@@ -58,7 +58,8 @@ FLOORS = [
     {"keeper"},
     {"loop", "writing"},
     {"synthetic"},
-    {"api"},
+    {"api", "subset", "word_pools"},
+    {"real", "word_worth"},
     {"dry_run", "assess", "doctor"},
     {"cli", ""},  # "" is the package itself
     {"__main__"},

@@ -29,9 +29,8 @@ def test_real_words_are_the_data_with_nothing_beside_them() -> None:
     """Ink where the data has it, labels that name it, zero beyond each word's own width."""
     data, found = word_dataset(80), stream()
     by_text = {}
-    for text, width, value in zip(
-        data.written.texts, data.written.widths, data.values, strict=True
-    ):
+    every = data.strip[torch.arange(80)]
+    for text, width, value in zip(data.written.texts, data.written.widths, every, strict=True):
         by_text.setdefault((text, width), []).append(1 - value[:, :, :width].float() / 255)
     real, labels = found.batch(5)
     for word, label in zip(real, labels, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tarfile
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_a_text_is_written_to_a_picture(
     if options.get("like"):
         example = tmp_path / "example.png"
         data = word_dataset(1)
-        Image.fromarray(data.values[0, 0].numpy()).save(example)
+        Image.fromarray(data.strip[torch.tensor([0])][0, 0].numpy()).save(example)
         options = {"like": [example]}
     write_text(run, "abc dé", tmp_path / "line.png", device="cpu", **options)  # type: ignore[arg-type]
     with Image.open(tmp_path / "line.png") as picture:
@@ -188,6 +189,49 @@ def test_a_data_set_is_read_back_as_it_was_written(run: Path, tmp_path: Path, la
     assert len(data) == 7
     dark = (data.values < 128).float().mean()
     assert 0 < dark < 0.5  # dark on white, and not the other way round
+
+
+@pytest.mark.parametrize("layout", ["imagefolder", "parquet", "webdataset"])
+def test_hugging_face_loads_a_data_set(
+    run: Path, tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    (tmp_path / "lexicon.txt").write_text("abc\ndé\n", encoding="utf-8")
+    write_words(
+        run, tmp_path / "out", lexicon=tmp_path / "lexicon.txt", layout=layout, device="cpu"
+    )
+    rows = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))["train"]
+    image, text = ("png", "txt") if layout == "webdataset" else ("image", "text")
+    assert rows[text] == ["abc", "dé"]
+    # TrOCR's processor takes colour alone.
+    found = rows.cast_column(image, datasets.Image(mode="RGB"))[0][image]
+    assert (found.mode, found.height) == ("RGB", 32)
+
+
+def test_webdataset_loads_a_data_set(run: Path, tmp_path: Path) -> None:
+    stages = pytest.importorskip("webdataset.tariterators")  # a whole one leaves its file open
+    (tmp_path / "lexicon.txt").write_text("abc\ndé\n", encoding="utf-8")
+    write_words(
+        run, tmp_path / "out", lexicon=tmp_path / "lexicon.txt", layout="webdataset", device="cpu"
+    )
+    with (tmp_path / "out" / "train-000000.tar").open("rb") as file:
+        opened = [{"url": "train-000000.tar", "stream": file}]
+        samples = list(stages.group_by_keys(stages.tar_file_expander(opened)))
+    assert [sample["txt"].decode() for sample in samples] == ["abc", "dé"]
+    assert all(Image.open(io.BytesIO(sample["png"])).height == 32 for sample in samples)
+
+
+def test_pylaia_is_given_a_symbol_for_the_space_though_there_is_none(
+    run: Path, tmp_path: Path
+) -> None:
+    """Its trainer refuses to begin where its table of symbols has none."""
+    (tmp_path / "lexicon.txt").write_text("ba\n")
+    write_words(
+        run, tmp_path / "out", lexicon=tmp_path / "lexicon.txt", layout="pylaia", device="cpu"
+    )
+    symbols = (tmp_path / "out" / "syms.txt").read_text().splitlines()
+    assert symbols == ["<ctc> 0", "<space> 1", "a 2", "b 3"]
 
 
 def test_a_data_set_says_what_it_is_and_is_made_again(run: Path, tmp_path: Path) -> None:

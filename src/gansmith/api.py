@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from gansmith.data import (
     find_written,
     is_name,
     open_source,
+    open_unlabelled,
     prepare,
     survey,
 )
@@ -71,7 +74,8 @@ def train(
 
     `source` is what `gansmith train` takes: ``"digits"``, ``"mnist"``, a folder, an archive, a
     Parquet file, ``"hf:owner/name"``, … Without `recipe` one is chosen from the data. `settings` are
-    fields of `gansmith.Config` (``minutes=2``, ``lr=1e-4``, ``data={"fit": "pad"}``).
+    fields of `gansmith.Config` (``minutes=2``, ``lr=1e-4``, ``data={"fit": "pad"}``; of words
+    ``unlabelled="more/"``, pictures whose texts nobody knows).
 
     Raises GansmithError where something is wrong with the data, the settings or the machine.
     """
@@ -98,7 +102,9 @@ def plan(
     counting: Counting | None = None,
 ) -> Plan:
     """Open the data and settle the configuration; nothing is written to the run folder yet."""
-    watcher, settings = watcher or Silent(), settings or {}
+    watcher, settings = watcher or Silent(), dict(settings or {})
+    if settings.get("unlabelled") is not None:
+        settings["unlabelled"] = _place(str(settings["unlabelled"]))
     run = RunFolder(Path(out)) if out else None
     _refuse_overwriting(run, resume)
     _refuse_relabelling(settings)
@@ -109,12 +115,16 @@ def plan(
         raise GansmithError(_nothing_to_train_on(run))
     else:
         config, opened = _new_config(str(source), recipe, settings, watcher)
+    others = _open_unlabelled(config)
     dataset = prepare_for(opened, config, counting)
-    if dataset.skipped:
-        watcher.say(
-            f"skipped {len(dataset.skipped)} that can't be read, such as "
-            f"{dataset.skipped[0].name}: {dataset.skipped[0].reason}"
-        )
+    if others is not None:
+        dataset = _with_unlabelled(dataset, others, config, counting)
+    for part in filter(None, (dataset, dataset.unlabelled)):
+        if part.skipped:
+            watcher.say(
+                f"skipped {len(part.skipped)} that can't be read, such as "
+                f"{part.skipped[0].name}: {part.skipped[0].reason}"
+            )
     spec = describe(dataset, config)
     recipes.check_fit(config, spec)
     run = run or free_folder(Path("runs"), f"{_stem(config.source)}-{config.recipe}")
@@ -213,6 +223,45 @@ def _new_config(
         watcher.say(f"recipe {recipe}, because {reason}")
     config = merge(recipes.recipe(recipe), {**settings, "source": base.source})
     return config.with_(size=recipes.default_size(config, look.height, look.width)), opened
+
+
+def _open_unlabelled(config: Config) -> Source | None:
+    if config.unlabelled is None:
+        return None
+    if config.model != "words":
+        raise GansmithError(
+            f"unlabelled: expected the recipe words, found {config.recipe}, which needs no texts: "
+            "put all pictures into one SOURCE"
+        )
+    with _naming("unlabelled"):
+        return open_unlabelled(config.unlabelled)
+
+
+def _with_unlabelled(
+    dataset: Dataset, source: Source, config: Config, counting: Counting | None
+) -> Dataset:
+    """`dataset`, and beside it the words of `source`; most of them must be words, not lines."""
+    with _naming("unlabelled"):
+        others = prepare_for(source, config, counting)
+        found = replace(dataset, unlabelled=others)
+        wide, widest = len(others) - len(found.beside), int(found.strip.widths.max())
+        if wide > config.data.max_skipped * len(others):
+            raise GansmithError(
+                f"expected words no wider than the widest labelled one, {widest} pixels at a height "
+                f"of {config.height}, but {wide:,} of {len(others):,} are. Cut lines into words "
+                "first, or allow that they are left out with --set data.max_skipped="
+                f"{math.ceil(100 * wide / len(others)) / 100:.2f}"
+            )
+    return found
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """Say of an error which setting it is about."""
+    try:
+        yield
+    except GansmithError as error:
+        raise GansmithError(f"{key}: {error}") from None
 
 
 def _place(source: str) -> str:

@@ -11,10 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gansmith.api import prepare_for
+from gansmith import word_worth
 from gansmith.checkpoint import write_atomically
-from gansmith.config import merge
-from gansmith.data import DOWNLOADS, Dataset, open_source
+from gansmith.data import Dataset
 from gansmith.errors import GansmithError
 from gansmith.generate import Model, load
 from gansmith.imaging import png_bytes
@@ -30,17 +29,19 @@ from gansmith.metrics.evaluation import (
 from gansmith.metrics.features import FeatureSpace, module_space, random_space
 from gansmith.metrics.gain import Origin
 from gansmith.metrics.inception_weights import inception_space
+from gansmith.metrics.lift import Lift
 from gansmith.metrics.memorisation import closest_picture
 from gansmith.metrics.protocol import Evaluation
-from gansmith.metrics.usefulness import Worth
+from gansmith.metrics.usefulness import SIZES, Worth
 from gansmith.metrics.usefulness import worth as measure_worth
-from gansmith.metrics.words.referee import STEPS
+from gansmith.metrics.words import referee
+from gansmith.real import both, prepared, test_split, unseen_by
 from gansmith.report import write_report
 from gansmith.run import RunFolder, clear_errors
 from gansmith.word_evaluation import READ, evaluate_words
+from gansmith.word_worth import Asked, load_all, worth_of_words
 
 Say = Callable[[str], None]
-CHANNELS = {1: "grey", 3: "colour", 4: "alpha"}
 MADE = 10_000
 PAIRS = "closest-pairs.png"
 SPACES = ("auto", "classifier", "inception", "random")
@@ -57,7 +58,7 @@ def evaluate(
     n: int | None = None,
     seed: int = 0,
     infinity: bool = False,
-    referee_steps: int = STEPS,
+    referee_steps: int = referee.STEPS,
     device: str = "auto",
     say: Say = lambda line: None,
 ) -> Evaluation:
@@ -92,18 +93,18 @@ def evaluate(
     """
     space = _known(space)
     model = load(run, device)
-    trained_on, real = _both(model, data, data_dir, say)
+    trained_on, real = both(model, data, data_dir, say)
     name, folder = Path(run).resolve().name, Path(run)
     if model.spec.kind == "words":
         _require_usual(space, infinity)
-        unseen = None if held_out is None else _prepared(model, held_out, data_dir, say)
+        unseen = None if held_out is None else prepared(model, held_out, data_dir, say)
         count = READ if n is None else n
         todo = (model, trained_on, real, unseen)
         found, pictures = evaluate_words(
             *todo, run=name, n=count, seed=seed, steps=referee_steps, say=say
         )
     else:
-        values = _held_out(model, held_out, data_dir, say)
+        values = unseen_by(model, held_out, data_dir, say)
         chosen = _space(space, model, trained_on, say)
         n = min(MADE if n is None else n, len(real) // 2)
         options = {"run": name, "n": n, "seed": seed, "infinity": infinity}
@@ -152,31 +153,51 @@ def worth(
     test: str | Path | None = None,
     data_dir: str | Path | None = None,
     n: int | None = None,
-    sizes: tuple[int | None, ...] = (100, 300, 1000, None),
+    sizes: tuple[int | None, ...] | None = None,
     seeds: int = 3,
     steps: int | None = None,
     seed: int = 0,
+    lexicon: Path | None = None,
+    corpus: Path | None = None,
+    also: Sequence[str | Path] = (),
+    filtered: bool = False,
     device: str = "auto",
     say: Say = lambda line: None,
-) -> Worth:
-    """Is a classifier better for the synthetic data? See `metrics.usefulness.worth`.
+) -> Worth | Lift:
+    """Is a classifier better for the synthetic data, or of words a recogniser?
+
+    See `metrics.usefulness.worth` and `word_worth.worth_of_words`.
 
     Args:
-        run: a run's folder, or a model folder, of a conditional generator.
+        run: a run's folder, or a model folder, of a conditional generator or one of words.
         data: labelled real examples to learn from; the run's own training data if None.
         test: labelled real examples to be judged by, unknown to the generator; the data set's
             test split if None.
         data_dir: where a named data set's files lie already.
-        n: how many to generate; as many as there are real examples if None.
-        sizes: how many real examples to learn from; None for all.
+        n: how many to generate; as many as there are real examples if None, of words 20,000.
+        sizes: how many real examples to learn from, each in turn, and in it None for all; 100, 300,
+            1,000 and all if None, of words all.
         seeds: repetitions; steps: of each training; seed: of the synthetic examples.
+        lexicon, corpus, filtered: of words, see `word_worth.Asked`.
+        also: other runs of words, each an arm of its own.
         device: where to run the generator; say: told what is being done.
 
     Raises:
         GansmithError: a generator or data without labels, or what `evaluate` raises.
     """
     model = load(run, device)
-    real = _prepared(model, data, data_dir, say)
+    if model.spec.kind == "words":
+        models = load_all((run, *also), device)
+        chosen = (sizes or (None,), seeds, steps or word_worth.STEPS, n or word_worth.POOL, seed)
+        asked = Asked(*chosen, lexicon=lexicon, corpus=corpus, filtered=filtered)
+        judged = None if test is None else prepared(model, test, data_dir, say)
+        return worth_of_words(models, prepared(model, data, data_dir, say), judged, asked, say)
+    if lexicon or corpus or also or filtered:
+        raise GansmithError(
+            "worth: --lexicon, --from-corpus, --also and --filter are for generators of words, "
+            f"and {run} makes {model.spec.kind}"
+        )
+    real = prepared(model, data, data_dir, say)
     if real.labels is None or not real.classes or tuple(real.classes) != model.spec.classes:
         raise GansmithError(
             f"worth: expected a generator and data of the same classes, found "
@@ -194,7 +215,7 @@ def worth(
         (judged_by.values, judged_labels),
         (evaluation.as_tensor(samples), torch.from_numpy(samples.labels)),
         len(classes),
-        sizes=sizes,
+        sizes=SIZES if sizes is None else sizes,
         seeds=seeds,
         steps=steps,
         seed=seed,
@@ -220,7 +241,7 @@ def _test(
         raise GansmithError(
             f"worth: expected {unseen}, and {real.name} has no test split; name some with --test"
         )
-    found = _prepared(model, named, data_dir, say)
+    found = prepared(model, named, data_dir, say)
     if found.digest in (real.digest, model.digest):
         raise GansmithError(
             f"worth: expected {unseen}, and {named} is what they learn from; name others with --test"
@@ -282,65 +303,7 @@ def _untrained(model: Model) -> Space:
     return Points() if model.spec.kind == "points" else random_space(model.spec.shape[0])
 
 
-def _held_out(
-    model: Model, held_out: str | Path | None, data_dir: str | Path | None, say: Say
-) -> Tensor | None:
-    """Real examples that training never saw: those named, or the data set's own test split."""
-    if held_out is not None:
-        return _prepared(model, held_out, data_dir, say).values
-    named = test_split(model.config.source)
-    try:
-        return None if named is None else _prepared(model, named, data_dir, say).values
-    except GansmithError as error:  # nobody asked for it
-        say(f"going on without unseen real examples: {error}")
-        return None
-
-
 def _listed(classes: Sequence[str] | None) -> str:
     if not classes:
         return "none"
     return ", ".join(classes[:10]) + ", …" * (len(classes) > 10)
-
-
-def test_split(source: str) -> str | None:
-    """``mnist`` → ``mnist:test``; None where a source has no other split that is known."""
-    known = DOWNLOADS.get(source.removesuffix(":train"))
-    return f"{known.name}:test" if known and "test" in known.files else None
-
-
-def _both(
-    model: Model, data: str | Path | None, data_dir: str | Path | None, say: Say
-) -> tuple[Dataset, Dataset]:
-    """What the generator was trained on, and what it is compared with."""
-    real = None if data is None else _prepared(model, data, data_dir, say)
-    try:
-        trained_on = _prepared(model, None, data_dir, say)
-    except GansmithError as error:
-        if real is None:
-            raise
-        say(f"taking {data} for what it was trained on, which can't be read: {error}")
-        trained_on = real
-    return trained_on, trained_on if real is None else real
-
-
-def _prepared(
-    model: Model, data: str | Path | None, data_dir: str | Path | None, say: Say
-) -> Dataset:
-    """Real examples in the generator's own shape."""
-    config, spec = model.config, model.spec
-    words = spec.kind == "words"
-    named = str(config.source if data is None else data)
-    folder = data_dir if data_dir is not None else config.data_dir
-    if named.partition(":")[0] not in DOWNLOADS:
-        folder = None
-    try:
-        source = open_source(named, data_dir=None if folder is None else Path(folder), words=words)
-    except GansmithError as error:
-        hint = "\nIf the data moved, name their place with --data" if data is None else ""
-        raise GansmithError(f"{error}{hint}") from None
-    say(f"reading {named}")
-    if spec.kind == "pictures":
-        channels, height, width = spec.shape
-        shape = {"size": f"{width}x{height}", "data": {"channels": CHANNELS[channels]}}
-        config = merge(config, shape)
-    return prepare_for(source, config)

@@ -130,6 +130,7 @@ class Config(Section):
 
     # from what, and where
     source: str = ""
+    unlabelled: str | None = None  # words without texts, which the discriminator is shown besides
     data_dir: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -10,6 +10,7 @@ from gansmith.api import Plan
 from gansmith.errors import GansmithError
 from gansmith.runtime import pick_device, pick_precision
 from gansmith.summary import Layer, memory_free, readable, summarise
+from gansmith.word_stream import about_unlabelled
 
 CHECKPOINT_COPIES = 4  # the last ones, the best one and the one being written
 
@@ -51,6 +52,10 @@ def _data_lines(plan: Plan) -> Iterator[str]:
         shape += f", in {len(plan.spec.script.alphabet)} characters"
     yield f"\ndata: {dataset.name}, {len(dataset):,} examples of {shape}"
     yield f"  {len(dataset.skipped)} skipped, content {dataset.digest[:12]}"
+    if dataset.unlabelled:
+        yield f"  {about_unlabelled(dataset)}"
+        unlabelled = dataset.unlabelled
+        yield f"  {len(unlabelled.skipped)} skipped, content {unlabelled.digest[:12]}"
     if dataset.classes:
         used = "used" if plan.spec.classes else "not used"
         yield f"  {len(dataset.classes)} classes, {used} (conditional={plan.config.conditional})"

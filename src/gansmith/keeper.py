@@ -9,6 +9,7 @@ from gansmith import checkpoint
 from gansmith.balance import Balance
 from gansmith.checkpoint import Checkpoint, DamagedError
 from gansmith.config import Config, DataSpec
+from gansmith.data import Dataset
 from gansmith.errors import GansmithError
 from gansmith.health import NAN, Verdict
 from gansmith.observe import Observer
@@ -36,13 +37,14 @@ class Keeper:
         config: Config,
         spec: DataSpec,
         run: RunFolder,
-        digest: str | None,
+        dataset: Dataset,
         players: Players,
         observer: Observer,
         guard: Callable[[], object],
         say: Callable[[str], None],
     ):
-        self.config, self.spec, self.run, self.digest = config, spec, run, digest
+        self.config, self.spec, self.run, self.digest = config, spec, run, dataset.digest
+        self.unlabelled = dataset.unlabelled.digest if dataset.unlabelled else None
         self.players, self.observer, self.guard, self.say = players, observer, guard, say
         self.repairs, self.balance, self.game = Repairs(config), Balance(), config
         self.saved_step = 0
@@ -82,6 +84,7 @@ class Keeper:
             "repairs": self.repairs.state(),
             "balance": self.balance.strength,
             "digest": self.digest,
+            "unlabelled": self.unlabelled,
             "config": self.config.model_dump(mode="json"),
             "spec": self.spec.model_dump(mode="json"),
         }
@@ -185,8 +188,12 @@ class Keeper:
         return moment
 
     def _require_same_data(self, saved: Checkpoint) -> None:
-        if saved.state.get("digest") != self.digest:
-            raise GansmithError(
-                f"{self.run.path} was trained on other data than these (their content differs); "
-                "resume with the same data, or start a new run with another --out"
-            )
+        for key, now, what in (
+            ("digest", self.digest, "data"),
+            ("unlabelled", self.unlabelled, "unlabelled data"),
+        ):
+            if saved.state.get(key) != now:
+                raise GansmithError(
+                    f"{self.run.path} was trained on other {what} than these (their content "
+                    "differs); resume with the same data, or start a new run with another --out"
+                )

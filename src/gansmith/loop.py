@@ -26,12 +26,12 @@ from gansmith.recipes import check_fit
 from gansmith.run import RunFolder, clear_errors
 from gansmith.runtime import World, pick_device, pick_precision, seed_step
 from gansmith.signals import Stop, Stopped
-from gansmith.stream import Batch, Deal, describe
+from gansmith.stream import Deal, describe
 from gansmith.summary import guard_bf16
 from gansmith.watch import Progress, Silent, Watcher
-from gansmith.word_stream import open_stream
+from gansmith.word_stream import about_unlabelled, open_stream
 
-APART = 1_000_000  # batches from the players' own: what the recogniser learns from besides
+APART = 1_000_000  # batches from one turn of the recogniser's to the next
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ class Session:
         watcher: Watcher | None = None,
         world: World | None = None,
     ):
-        self.config, self.run, self.digest = config, run, dataset.digest
+        self.config, self.run, self.dataset = config, run, dataset
         self.watcher, self.world = watcher or Silent(), world or World()
         self.spec = describe(dataset, config)
         check_fit(config, self.spec)
         self.device = pick_device(config.device)
         self.precision = pick_precision(config.precision, self.device)
-        self.limit = Limit(config, len(dataset))
+        self.limit = Limit(config, len(dataset) + len(dataset.beside))
         self.stream = open_stream(dataset, config, self.spec, self.world, self.device)
         self.players = Players.create(config, self.spec, self.device)
         space = choose_space(dataset, config, self.spec, self.watcher.say)
@@ -104,7 +104,7 @@ class Session:
             config,
             self.spec,
             run,
-            self.digest,
+            dataset,
             self.players,
             self.observer,
             guard=lambda: guard_bf16(self.players, self.stream, self.precision),
@@ -156,7 +156,7 @@ class Session:
             finally:
                 self.observer.close()
             weights, step, score = self.keeper.outcome(self.step)
-            self.run.write_model(self.config, self.spec, weights, step, self.digest)
+            self.run.write_model(self.config, self.spec, weights, step, self.dataset.digest)
         return TrainResult(self.run.path, self.step, self.images, self.seconds, score)
 
     def steps(self) -> Iterator[None]:
@@ -201,7 +201,7 @@ class Session:
             clipped.append(clip(players.generator, config.clip))
             players.g_optimizer.step()
         players.odds.update(d["real_sign"])
-        r = self._learn_to_read(players.reader, deal) if players.reader else {}
+        r = self._learn_to_read(players.reader) if players.reader else {}
         return {**d, **g, **r, "clipped": torch.stack(clipped).mean()}
 
     def _d_losses(self, deal: Deal, fake: Tensor, penalise: bool) -> dict[str, Tensor]:
@@ -234,12 +234,12 @@ class Session:
             players.discriminator, deal.real, deal.labels, fake, config, images, players.odds
         )
 
-    def _learn_to_read(self, reader: Reader, deal: Deal) -> dict[str, Tensor]:
-        """The recogniser's turns, on real words: the deal's, then others."""
+    def _learn_to_read(self, reader: Reader) -> dict[str, Tensor]:
+        """The recogniser's turns, on real words whose text is known."""
         images = self.learnt * self.config.batch_size
         r: dict[str, Tensor] = {}
         for turn in range(reader.turns(self.step)):
-            batch = self.stream.batch(APART + self.step) if turn else Batch(deal.real, deal.labels)
+            batch = self.stream.batch(turn * APART + self.step)
             with self.precision.autocast():
                 r = word_objectives.recogniser_losses(reader.network, batch, images)
             reader.optimizer.zero_grad()
@@ -331,5 +331,7 @@ class Session:
         self._say(
             f"score: {self.judge.protocol}, every {self.judge.interval:,} steps; lower is nearer"
         )
+        if self.dataset.unlabelled:
+            self._say(about_unlabelled(self.dataset))
         if wrong:
             self._say(f"bf16 is wrong on this machine in {', '.join(wrong)}: kept in fp32")

@@ -101,6 +101,7 @@ class Draw(IntEnum):
     PROBE = 9  # the latents that a game's health is judged by
     HELD_OUT = 10  # which real examples are kept from training
     REFEREE = 11  # the training of the recognisers that words are judged by
+    SUBSET = 12  # which real examples are taken where fewer are wanted
 
 
 def derive_seed(seed: int, *path: int) -> int:

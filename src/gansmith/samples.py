@@ -71,7 +71,7 @@ def _write_npz(model: Model, path: Path, n: int, blocks: Iterator[Samples]) -> N
     """``images`` uint8 (N, H, W, C) — or ``points`` float32 (N, D) — and ``labels`` int64 (N,)."""
     name = "images" if model.spec.kind == "pictures" else "points"
     labels: list[np.ndarray] = []
-    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
             _write_header(member, (n, *model.example_shape), np.dtype(model.dtype))
             for block in blocks:
@@ -92,7 +92,7 @@ def _write_parquet(model: Model, path: Path, n: int, blocks: Iterator[Samples]) 
         for number, (image, label) in enumerate(_examples(blocks))
     )
     writer = parquet_writer(model.spec.classes)
-    with _replacing(path) as file:
+    with replacing(path) as file:
         writer(file, rows, ROW_GROUP)
 
 
@@ -164,7 +164,7 @@ def _write_header(member: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) ->
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears under its name only once it is whole."""
     temporary = path.with_name(f".tmp-{path.name}")
     try:

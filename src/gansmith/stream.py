@@ -38,6 +38,7 @@ def describe(dataset: Dataset, config: Config) -> DataSpec:
     classes = tuple(dataset.classes or ()) if labelled else None
     shape = tuple(dataset.values.shape[1:])
     if dataset.written is not None:
+        shape = (1, *shape, max(dataset.written.widths))
         return DataSpec(kind="words", shape=shape, script=learn_script(dataset.written, shape[1]))
     if dataset.kind == "pictures":
         return DataSpec(kind="pictures", shape=shape, classes=classes or None)

@@ -8,10 +8,11 @@ of their own, and which pool holds what is a function of (seed, index), as every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.config import Config, DataSpec
@@ -40,18 +41,27 @@ def open_stream(
 class Pool:
     """A pool's batches, in the order in which they come."""
 
-    rows: tuple[Tensor, ...]  # which examples
+    rows: tuple[Tensor, ...]  # which examples are read
+    shown: tuple[Tensor, ...]  # which are shown to the discriminator
     labels: tuple[Tensor, ...]  # what is asked for beside them
     latents: tuple[Tensor, ...]  # and in which style
 
 
 class WordStream(Stream):
-    """The same as any other stream, of words."""
+    """The same as any other stream, of words.
+
+    Its examples are the labelled words: batches for the recogniser, texts to ask for, references. A
+    deal's real words are for the discriminator, and drawn from the unlabelled ones as well.
+    """
 
     def __init__(
         self, dataset: Dataset, config: Config, spec: DataSpec, world: World, device: torch.device
     ):
         super().__init__(dataset, config, spec, world, device)
+        self.strips = [replace(dataset, values=self.values).strip]
+        if dataset.unlabelled:
+            self.strips.append(dataset.unlabelled.strip)  # may be many: they stay where they are
+        self.shown = torch.cat([self.rows.cpu(), len(dataset) + dataset.beside])
         self.pool = lru_cache(maxsize=4)(self._pool)
 
     def _labels(self, dataset: Dataset) -> Tensor:
@@ -59,7 +69,11 @@ class WordStream(Stream):
         assert self.spec.script is not None
         texts = [characters(text) for text in dataset.written.texts]
         codes = encode(texts, self.spec.script.alphabet)
-        return label_rows(torch.tensor(dataset.written.widths), codes)
+        known = label_rows(dataset.strip.widths, codes)
+        if dataset.unlabelled is None:
+            return known
+        widths = dataset.unlabelled.strip.widths
+        return torch.cat([known, label_rows(widths, codes.new_zeros(len(widths), codes.shape[1]))])
 
     def batch(self, index: int) -> Batch:
         pool, place = divmod(index, POOL)
@@ -73,7 +87,8 @@ class WordStream(Stream):
     def deal(self, index: int) -> Deal:
         pool, place = divmod(index, POOL)
         asked = self.pool(pool).labels[place][self.own].to(self.device)
-        return Deal(*self.batch(index), self.latent(index), asked)
+        shown = self._rows(self.pool(pool).shown[place][self.own])
+        return Deal(*shown, self.latent(index), asked)
 
     def sheet(self, count: int) -> tuple[Tensor, Tensor]:
         """Words of the data, each in the same `SHEET` styles beside each other."""
@@ -93,35 +108,54 @@ class WordStream(Stream):
         return label_rows(widths_for(codes, latent.cpu(), self.spec), codes).to(self.device)
 
     def recent(self, step: int, count: int) -> Batch:
+        """Those that the recogniser was shown: of others nobody knows what to ask for beside them."""
         needed = -(-count // self.config.batch_size)
         first = max(0, step - needed)
         rows = [self.pool(i // POOL).rows[i % POOL] for i in range(first, first + needed)]
         return self.take(torch.cat(rows)[-count:])
 
     def _rows(self, rows: Tensor) -> Batch:
+        """Of all words, those with these numbers; the unlabelled ones' come after the others'."""
         assert self.known is not None
-        labels = self.known[rows]
+        labels = self.known[rows.to(self.known.device)]
         labels = labels[:, : 1 + int((labels[:, 1:] > 0).sum(1).max())]
-        width = min(padded(labels[:, 0], self.spec.shape[1]), self.values.shape[3])
-        values = self.values[rows][..., :width].to(self.device, non_blocking=True)
+        values = self._values(rows.cpu(), padded(labels[:, 0], self.spec.shape[1]))
         return Batch(to_network(values, self.spec), labels.to(self.device))
+
+    def _values(self, rows: Tensor, width: int) -> Tensor:
+        """uint8 (n, 1, H, width), each word from the strip that it lies in."""
+        shape, first = (len(rows), 1, self.spec.shape[1], width), 0
+        values = torch.full(shape, 255, dtype=torch.uint8, device=self.device)
+        for strip in self.strips:
+            here = torch.nonzero((rows >= first) & (rows < first + len(strip)))[:, 0]
+            words = strip[(rows[here] - first).to(strip.columns.device)]
+            values[here.to(self.device), ..., : words.shape[3]] = words.to(self.device)
+            first += len(strip)
+        return values
 
     def _pool(self, number: int) -> Pool:
         size, config = self.config.batch_size, self.config
-        rows = torch.from_numpy(order(self.size, config.seed, number * POOL * size, POOL * size))
+        count = POOL * size
+        rows = torch.from_numpy(order(self.size, config.seed, number * count, count))
+        drawn = order(len(self.shown), config.seed, number * count, count)
+        shown = self.shown[torch.from_numpy(drawn)]
         seed = derive_seed(config.seed, Draw.LATENT, number)
         generator = torch.Generator().manual_seed(seed)
         latents = draw_latent(config, len(rows), torch.device("cpu"), generator)
         codes = self._texts(rows, generator)
         widths = widths_for(codes, latents, self.spec)
         sequence = torch.randperm(POOL, generator=generator).tolist()
-        real = torch.split(torch.argsort(self._label(rows)[:, 0], stable=True), size)
-        made = torch.split(torch.argsort(widths, stable=True), size)
         labels = label_rows(widths, codes)
+
+        def cut(what: Tensor, widths: Tensor) -> tuple[Tensor, ...]:
+            batches = torch.split(what[torch.argsort(widths, stable=True)], size)
+            return tuple(batches[i] for i in sequence)
+
         return Pool(
-            tuple(rows[real[i]] for i in sequence),
-            tuple(labels[made[i]] for i in sequence),
-            tuple(latents[made[i]] for i in sequence),
+            cut(rows, self._label(rows)[:, 0]),
+            cut(shown, self._known(shown)[:, 0]),
+            cut(labels, widths),
+            cut(latents, widths),
         )
 
     def _texts(self, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -136,8 +170,12 @@ class WordStream(Stream):
 
     def _label(self, rows: Tensor) -> Tensor:
         """Of the examples that are trained on, as `take` counts them."""
+        return self._known(self.rows[rows.to(self.rows.device)])
+
+    def _known(self, rows: Tensor) -> Tensor:
+        """Of all words, the unlabelled ones' numbers coming after the others'."""
         assert self.known is not None
-        return self.known[self.rows[rows.to(self.rows.device)]].cpu()
+        return self.known[rows.to(self.known.device)].cpu()
 
     def _codes(self, rows: Tensor) -> Tensor:
         return self._label(rows)[:, 1:]
@@ -148,6 +186,20 @@ class WordStream(Stream):
         lengths = (self._codes(drawn) > 0).sum(1)
         wanted = drawn[(lengths >= 4) & (lengths <= 9)]
         return torch.cat([wanted, drawn])[:count]
+
+
+def about_unlabelled(dataset: Dataset) -> str:
+    """How many unlabelled words there are, where from, and how wide beside the labelled ones."""
+    assert dataset.unlabelled is not None
+    beside, others = dataset.beside, dataset.unlabelled.strip.widths
+    usual = int(dataset.strip.widths.median())
+    line = (
+        f"unlabelled: {len(beside):,} words of {dataset.unlabelled.name}, shown to the discriminator "
+        f"beside {len(dataset):,} labelled ones; typically {int(others.median())} pixels wide, the "
+        f"labelled {usual}"
+    )
+    left = len(others) - len(beside)
+    return line + (f"; {left:,} wider than any labelled are left out" if left else "")
 
 
 def recombine(codes: Tensor, ends: Tensor, generator: torch.Generator) -> Tensor:
@@ -169,4 +221,4 @@ def recombine(codes: Tensor, ends: Tensor, generator: torch.Generator) -> Tensor
 
 def fill(codes: Tensor, length: int) -> Tensor:
     """With zeros, to so many columns."""
-    return torch.nn.functional.pad(codes, (0, length - codes.shape[1]))
+    return F.pad(codes, (0, length - codes.shape[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gansmith.data import Strip
 from gansmith.metrics.reading import Errors, batches_of, edit_distance, train_referee
 
 
@@ -41,6 +42,15 @@ def test_batches_are_as_wide_as_their_widest_word_asks() -> None:
         assert words.shape[3] == -(-int(rows[:, 0].max()) // 16) * 16
     spread = [int(rows[:, 0].max() - rows[:, 0].min()) for _, rows in map(batch, range(32))]
     assert sum(spread) / 32 < 8  # of 24 pixels between the narrowest and the widest
+
+
+def test_a_data_sets_words_are_taken_as_others_are() -> None:
+    values, labels = strokes(96)
+    columns = [v[0, :, :w].T for v, w in zip(values, labels[:, 0].tolist(), strict=True)]
+    strip = Strip(torch.cat(columns), labels[:, 0])
+    ours, others = (batches_of(words, labels, 0, 8) for words in (strip, values))
+    for step in range(32):
+        assert all(map(torch.equal, ours(step), others(step)))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gansmith.cli.judging import compare, doctor, evaluate, worth
 from gansmith.cli.listing import data, recipes, report
-from gansmith.cli.making import dataset, generate
+from gansmith.cli.making import dataset, generate, subset
 from gansmith.cli.training import inspect, train
 from gansmith.cli.writing import write
 from gansmith.errors import GansmithError
@@ -27,6 +27,7 @@ app = typer.Typer(
 commands = (
     train,
     inspect,
+    subset,
     doctor,
     generate,
     write,

@@ -98,25 +98,49 @@ def worth(
         typer.Option(help="Labelled real examples to be tested on [default: the test split]."),
     ] = None,
     sizes: Annotated[
-        str, typer.Option(help="How many real examples to learn from, each in turn.")
-    ] = "100,300,1000,all",
+        str | None,
+        typer.Option(
+            help="How many real examples to learn from, each in turn [default: 100,300,1000,all; "
+            "of words all]."
+        ),
+    ] = None,
     n: Annotated[
         int | None,
-        typer.Option("-n", help="How many to generate [default: as many as real].", min=1),
+        typer.Option(
+            "-n", help="How many to generate [default: as many as real; of words 20,000].", min=1
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Repetitions of each training.", min=2)] = 3,
     steps: Annotated[
         int | None, typer.Option(help="Of each training; the same for all.", min=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 0,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="Words: a file with one to write on each line.")
+    ] = None,
+    from_corpus: Annotated[
+        Path | None,
+        typer.Option(help="Words: a text, whose words are written as often as it does."),
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="Words: another run, as an arm of its own; give it again for more."),
+    ] = None,
+    filter_: Annotated[
+        bool,
+        typer.Option("--filter", help="Words: also try without the fifth that is read worst."),
+    ] = False,
     data_dir: DataDir = None,
     out: Annotated[Path | None, typer.Option(help="Also write the figures there, as JSON.")] = None,
     device: Device = "auto",
 ) -> None:
     """Is a classifier better for the synthetic data? Trains many, with and without, and says.
 
+    Of words it is a recogniser, and what was trained is kept: asked again, it goes on where it was.
+
     - `gansmith worth RUN`
     - `gansmith worth RUN --data mnist --sizes 100,all --seeds 5`
+    - `gansmith worth RUN --test unseen-writers.parquet --lexicon words.txt`
     """
     from gansmith.assess import worth as measure
     from gansmith.checkpoint import write_atomically
@@ -133,10 +157,14 @@ def worth(
         test=test,
         data_dir=data_dir,
         n=n,
-        sizes=_sizes(sizes),
+        sizes=None if sizes is None else _sizes(sizes),
         seeds=seeds,
         steps=steps,
         seed=seed,
+        lexicon=lexicon,
+        corpus=from_corpus,
+        also=also or (),
+        filtered=filter_,
         device=device,
         say=quietly,
     )

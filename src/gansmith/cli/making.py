@@ -1,4 +1,4 @@
-"""`generate` and `dataset`: what a trained generator makes."""
+"""`generate` and `dataset`: what a trained generator makes. `subset`: less of what it learns from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gansmith.cli.common import Device, RunArgument, console, say
+from gansmith.cli.common import Device, RunArgument, SourceArgument, console, say
 
 
 def generate(
@@ -127,6 +127,25 @@ def _word_dataset(
     say(f"{result.count:,} words from {result.texts:,} texts: {result.path}")
     if result.left_out:
         say(f"  {result.left_out:,} texts have characters that were not learnt, and were left out")
+
+
+def subset(
+    source: SourceArgument,
+    out: Annotated[Path, typer.Option(help="A .parquet file.", show_default=False)],
+    n: Annotated[int, typer.Option("-n", help="How many words.", min=1, show_default=False)],
+    seed: Annotated[int, typer.Option(help="The first n of a seed are among its first n + 1.")] = 0,
+) -> None:
+    """Write some words of SOURCE to a file: their pictures' own bytes, texts and writers.
+
+    To train a generator on as many as a recogniser has (`gansmith worth`).
+
+    - `gansmith subset words.parquet -n 300 --out words-300.parquet`
+    """
+    from gansmith.subset import write_subset
+
+    writers = write_subset(source, out, n, seed)
+    by = f" by {writers:,} writers" if writers else ""
+    say(f"{n:,} words{by}: {out}")
 
 
 @contextmanager

@@ -28,6 +28,10 @@ def train(
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(help="Of words: more of them, without texts, for the discriminator."),
+    ] = None,
     fit: Annotated[
         str | None, typer.Option(help="Other shapes: `crop` the middle, or `pad` the sides.")
     ] = None,
@@ -77,6 +81,7 @@ def train(
         "precision": precision,
         "evaluate_every": evaluate_every,
         "on_failure": on_failure,
+        "unlabelled": unlabelled,
         "data_dir": None if data_dir is None else str(data_dir),
     }
     settings = parse_settings(set_ or [])

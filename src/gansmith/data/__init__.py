@@ -11,13 +11,14 @@ from pathlib import Path
 from gansmith.data import words as in_words
 from gansmith.data.archive import TarSource, ZipSource
 from gansmith.data.arrays import ArraySource, open_digits, open_idx, open_npy, open_npz
+from gansmith.data.cache import cache_folder
 from gansmith.data.catalogue import DOWNLOADS, Download
 from gansmith.data.downloads import open_download
 from gansmith.data.folder import FolderSource
 from gansmith.data.huggingface import HuggingFaceSource
 from gansmith.data.idx import is_idx
 from gansmith.data.inspection import Inspection, inspect_source
-from gansmith.data.order import order
+from gansmith.data.order import nested, order
 from gansmith.data.parquet import ParquetSource
 from gansmith.data.pictures import SUFFIXES
 from gansmith.data.prepare import Dataset, prepare
@@ -25,8 +26,9 @@ from gansmith.data.record import Written
 from gansmith.data.source import Item, Skipped, Source
 from gansmith.data.survey import Survey, survey
 from gansmith.data.toy import TOYS, open_toy
-from gansmith.data.words import RENDERED, open_words
+from gansmith.data.words import RENDERED, Unlabelled, open_words
 from gansmith.data.words.inspection import WordInspection, inspect_words
+from gansmith.data.words.strip import Strip
 from gansmith.errors import GansmithError
 
 __all__ = [
@@ -40,14 +42,18 @@ __all__ = [
     "Item",
     "Skipped",
     "Source",
+    "Strip",
     "Survey",
     "WordInspection",
     "Written",
+    "cache_folder",
     "find_written",
     "inspect_source",
     "inspect_words",
     "is_name",
+    "nested",
     "open_source",
+    "open_unlabelled",
     "order",
     "prepare",
     "survey",
@@ -102,6 +108,18 @@ def open_source(
     if not text.strip():  # which as a path would be the current folder
         raise GansmithError(_not_found(text))
     return _open_path(Path(text).expanduser())
+
+
+def open_unlabelled(spec: str) -> Source:
+    """Pictures of words, whatever they say: cut out of pages where ALTO or PAGE XML lies beside them,
+    else all pictures that a name or path stands for.
+
+    Raises GansmithError where there is no such data, or it can't be read.
+    """
+    source = (None if is_name(spec) else in_words.find_boxes(spec)) or open_source(spec)
+    if source.kind == "points":
+        raise GansmithError(f"Expected pictures of words, but {spec} is points.")
+    return Unlabelled(source)
 
 
 def find_written(spec: str) -> Source | None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from gansmith.data.source import Array
+from gansmith.runtime import Draw, derive_seed
 
 
 def order(n: int, seed: int, start: int, count: int) -> Array:
@@ -37,6 +38,11 @@ def order(n: int, seed: int, start: int, count: int) -> Array:
         parts.append(part)
         start, count = start + len(part), count - len(part)
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def nested(n: int, seed: int, k: int | None = None) -> Array:
+    """Which of ``n`` items are the first ``k`` of a seed: fewer of them are among more of them."""
+    return order(n, derive_seed(seed, Draw.SUBSET), 0, n if k is None else k)
 
 
 @lru_cache(maxsize=4)

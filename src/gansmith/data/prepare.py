@@ -21,6 +21,7 @@ from gansmith.data.record import Record, Written, check_skipped, examples, load_
 from gansmith.data.source import Array, Item, Kind, Skipped, Source
 from gansmith.data.survey import survey
 from gansmith.data.words.decode import Line, decode_words
+from gansmith.data.words.strip import Strip
 from gansmith.errors import GansmithError
 from gansmith.measures import LINE_HEIGHT
 
@@ -39,15 +40,16 @@ class Dataset:
     Attributes:
         name: what the source is called.
         kind: "pictures", "points" or "words".
-        values: uint8 N×C×H×W, or float32 N×D for points as they are (nothing standardised). Words
-            are N×1×H×W, dark on white, each filled up with white on its right. May be mapped from
-            disk: read it by pieces.
+        values: uint8 N×C×H×W, or float32 N×D for points as they are (nothing standardised). Of
+            words the columns, one word's after the other's: see ``strip``. May be mapped from disk:
+            read it by pieces.
         labels: int64 N, indices into ``classes``; None where there are none.
         classes: the name of each class; None where there are no labels.
         skipped: what could not be used, and why.
         digest: SHA-256 (hex) of the content and of how it was decoded: the same digest, the same
             values.
         written: what pictures of words say, whose hands they are and how wide; None for others.
+        unlabelled: of words, others of the same height of which nobody knows what they say.
     """
 
     name: str
@@ -58,9 +60,24 @@ class Dataset:
     skipped: list[Skipped]
     digest: str
     written: Written | None = None
+    unlabelled: Dataset | None = None
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.written.texts) if self.written else len(self.values)
+
+    @property
+    def strip(self) -> Strip:
+        """The words, to be taken from by their numbers."""
+        if self.written is None:
+            raise ValueError(f"expected words, but {self.name} holds {self.kind}")
+        return Strip(self.values, torch.tensor(self.written.widths, device=self.values.device))
+
+    @property
+    def beside(self) -> torch.Tensor:
+        """Which of the unlabelled words are of use, int64: those no wider than the widest other."""
+        if self.unlabelled is None:
+            return torch.arange(0)
+        return torch.nonzero(self.unlabelled.strip.widths <= self.strip.widths.max())[:, 0]
 
 
 def prepare(

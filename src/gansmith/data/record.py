@@ -20,9 +20,9 @@ class Written:
     """What pictures of words say, one entry a picture.
 
     Attributes:
-        texts: in NFC, never empty.
+        texts: in NFC; empty where nobody knows.
         writers: whose hands; None where the source does not say.
-        widths: columns of the picture that are the word's own; paper fills the rest.
+        widths: how many columns each is wide.
     """
 
     texts: list[str]
@@ -34,17 +34,21 @@ class Written:
 class Record:
     """What lies beside the values in the cache."""
 
-    shape: list[int]
+    shape: list[int]  # of all values; of words (columns of all of them, height)
     sha256: str  # of the values
     labels: list[int] | None
     skipped: list[tuple[str, str]]
     written: Written | None = field(default=None)
 
+    @property
+    def count(self) -> int:
+        return len(self.written.texts) if self.written else self.shape[0]
+
 
 def check_skipped(record: Record, max_skipped: float) -> None:
     """Raise a GansmithError where more than such a share could not be read."""
     # Only now, with everything decoded and kept: whoever then allows it waits no second time.
-    skipped, total = len(record.skipped), len(record.skipped) + record.shape[0]
+    skipped, total = len(record.skipped), len(record.skipped) + record.count
     if skipped > max_skipped * total:
         allowing = math.ceil(100 * skipped / total) / 100
         raise GansmithError(
@@ -71,7 +75,7 @@ def load_record(entry: Path) -> Record | None:
         )
         whole = (entry / "values").stat().st_size == int(np.prod(record.shape))
         if said := record.written:
-            whole &= {len(said.texts), len(said.widths)} == {record.shape[0]}
+            whole &= len(said.texts) == len(said.widths) and sum(said.widths) == record.shape[0]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return record if whole else None

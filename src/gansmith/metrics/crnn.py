@@ -36,7 +36,8 @@ class CRNN(nn.Module):
         self.norms = nn.ModuleList(MaskedBatchNorm(b) for b in sizes[1:])
         self.flat = nn.Conv2d(sizes[-1], 2 * HIDDEN, (4, 1), bias=False)
         self.flat_norm = MaskedBatchNorm(2 * HIDDEN)
-        self.lstm = nn.LSTM(2 * HIDDEN, HIDDEN, bidirectional=True, batch_first=True)
+        self.ahead = nn.LSTM(2 * HIDDEN, HIDDEN, batch_first=True)
+        self.back = nn.LSTM(2 * HIDDEN, HIDDEN, batch_first=True)
         self.dropout = nn.Dropout(DROPPED)
         self.out = nn.Linear(2 * HIDDEN, characters + 1)
         self.shortcut = nn.Conv1d(2 * HIDDEN, characters + 1, 3, padding=1)
@@ -66,14 +67,16 @@ class CRNN(nn.Module):
         return x[:, :, 0]
 
     def _remember(self, seen: Tensor, widths: Tensor) -> Tensor:
-        """The LSTM over each word's own columns; the way back begins at its last."""
+        """The LSTM over each word's own columns; the way back begins at its last.
+
+        Not packed, which takes one product a column: rows turned round do as well.
+        """
         rows = seen.transpose(1, 2).float()
-        packed = nn.utils.rnn.pack_padded_sequence(
-            rows, (widths // 4).cpu(), batch_first=True, enforce_sorted=False
-        )
+        place = torch.arange(rows.shape[1], device=rows.device)
+        turned = ((widths // 4)[:, None] - 1 - place).clamp(min=0)[..., None]
         with torch.autocast(rows.device.type, enabled=False):
-            remembered, _ = self.lstm(packed)
-        result, _ = nn.utils.rnn.pad_packed_sequence(
-            remembered, batch_first=True, total_length=rows.shape[1]
-        )
-        return result
+            ahead, _ = self.ahead(rows)
+            back, _ = self.back(rows.gather(1, turned.expand_as(rows)))
+        back = back.gather(1, turned.expand_as(back))
+        own = column_mask(widths, rows.shape[1], 4)[:, 0, 0, :, None]
+        return torch.cat([ahead, back], 2) * own

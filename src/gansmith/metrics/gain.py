@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -41,7 +42,7 @@ class Arm:
         return _sd(self.accuracies)
 
     def __str__(self) -> str:
-        return f"{100 * self.mean:.1f} ± {100 * self.sd:.1f} %"
+        return spread(self.accuracies)
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,12 @@ class Worth:
     def lines(self) -> list[str]:
         """A table, the verdicts and the protocol, for people."""
         names = (REAL, AUGMENTED, WITH, WITH_AUGMENTED)
-        rows: list[tuple[str, ...]] = [("real examples", *names)]
+        rows = [["real examples", *names]]
         for verdict in self.verdicts:
             cells = (str(self.arm(name, verdict.size)) for name in names)
-            rows.append((f"{verdict.size:,}", *cells))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            rows.append([f"{verdict.size:,}", *cells])
         return [
-            *("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows),
+            *aligned(rows),
             f"synthetic only (CAS): {self.cas}; all {self.real:,} real: {self.arm(REAL, self.real)}",
             *(f"{verdict.size:,} real: {verdict}" for verdict in self.verdicts),
             self.summary,
@@ -139,23 +139,14 @@ class Worth:
         ]
 
     def _caution(self) -> list[str]:
-        largest, drawn = (
-            max(verdict.size for verdict in self.verdicts),
-            self.steps * self.batch_size,
-        )
+        largest = max(verdict.size for verdict in self.verdicts)
         found = []
         if any(verdict.size < self.real for verdict in self.verdicts):
             found.append(
                 f"A gain at fewer than all {self.real:,} real examples includes what the generator "
                 "learnt from the others, if it was trained on them."
             )
-        if drawn < largest:
-            found.append(
-                f"Each classifier saw {drawn:,} examples, so not all of {largest:,} real ones, and "
-                f"synthetic ones took the place of real: ask again with --steps "
-                f"{2 * math.ceil(largest / self.batch_size)} or more."
-            )
-        return found
+        return found + too_few("classifier", self.steps, self.batch_size, largest)
 
     def to_json(self) -> str:
         arms = [asdict(arm) | {"mean": arm.mean, "sd": arm.sd} for arm in self.arms]
@@ -217,10 +208,10 @@ def _t_between(angle: float, freedom: int) -> float:
 
 
 def summary(verdicts: tuple[Verdict, ...]) -> str:
-    where: dict[str, str] = {}
-    for effect in ("helps", "hurts"):
-        found = [f"{verdict.size:,}" for verdict in verdicts if verdict.effect == effect]
-        where[effect] = " and ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
+    where = {
+        effect: listed([verdict.size for verdict in verdicts if verdict.effect == effect])
+        for effect in ("helps", "hurts")
+    }
     helps, hurts = (where[e] and f"{where[e]} real examples" for e in ("helps", "hurts"))
     if helps and hurts:
         return f"The synthetic data help with {helps}, and hurt with {hurts}."
@@ -231,6 +222,34 @@ def summary(verdicts: tuple[Verdict, ...]) -> str:
     return "There is no detectable gain from the synthetic data."
 
 
-def _sd(values: tuple[float, ...]) -> float:
+def too_few(learner: str, steps: int, batch_size: int, largest: int) -> list[str]:
+    """What to say where not all of the `largest` real set was seen."""
+    if (drawn := steps * batch_size) >= largest:
+        return []
+    return [
+        f"Each {learner} saw {drawn:,} examples, so not all of {largest:,} real ones, and "
+        f"synthetic ones took the place of real: ask again with --steps "
+        f"{2 * math.ceil(largest / batch_size)} or more."
+    ]
+
+
+def listed(sizes: Sequence[int]) -> str:
+    """``100, 300 and 1,000``."""
+    found = [f"{size:,}" for size in sizes]
+    return " and ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
+
+
+def spread(shares: Sequence[float]) -> str:
+    """Mean and standard deviation of shares, in percent."""
+    return f"{100 * sum(shares) / len(shares):.1f} ± {100 * _sd(shares):.1f} %"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, their columns under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+
+
+def _sd(values: Sequence[float]) -> float:
     mean = sum(values) / len(values)
     return math.sqrt(sum((v - mean) ** 2 for v in values) / max(1, len(values) - 1))

@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from gansmith.data import order
+from gansmith.data import Strip, order
 from gansmith.distort import distort
 from gansmith.errors import GansmithError
 from gansmith.metrics.crnn import CRNN
@@ -18,8 +18,10 @@ from gansmith.models.recogniser import read, reading_loss
 from gansmith.runtime import Draw, Precision, derive_seed
 
 Say = Callable[[str], None]
+Images = Tensor | Strip  # words uint8 (N, 1, H, W), all of them or those of some numbers
 # From a step to a batch: words uint8 (n, 1, H, W) and labels (n, 1 + L), of nearly one width.
 Batches = Callable[[int], tuple[Tensor, Tensor]]
+Words = Tensor | Strip  # uint8 (N, 1, H, W), or a data set's, which are only as wide as they are
 
 HEIGHT = 32
 BATCH = 32
@@ -56,14 +58,14 @@ class Referee:
 
     network: CRNN
 
-    def errors(self, values: Tensor, labels: Tensor) -> Errors:
+    def errors(self, values: Words, labels: Tensor) -> Errors:
         """Of words uint8 (N, 1, H, W) with their labels (N, 1 + L)."""
         texts = self.texts(values, labels[:, 0])
         wanted = [[c for c in row if c] for row in labels[:, 1:].tolist()]
         edits = [edit_distance(a, b) for a, b in zip(texts, wanted, strict=True)]
         return Errors(torch.tensor(edits), (labels[:, 1:] > 0).sum(1))
 
-    def texts(self, values: Tensor, widths: Tensor) -> list[list[int]]:
+    def texts(self, values: Words, widths: Tensor) -> list[list[int]]:
         """What it reads, as characters' numbers."""
         found: list[list[int]] = [[] for _ in widths]
         for rows, words, own in _by_width(values, widths):
@@ -72,7 +74,7 @@ class Referee:
                 found[row] = text
         return found
 
-    def features(self, values: Tensor, widths: Tensor) -> Tensor:
+    def features(self, values: Words, widths: Tensor) -> Tensor:
         """(N, 256): what it makes of words before it decides on characters."""
         parts = list(_by_width(values, widths))
         made = torch.cat([self.network.features(words, own) for _, words, own in parts])
@@ -121,7 +123,7 @@ def train_referee(
     return Referee(network.eval().requires_grad_(False))
 
 
-def batches_of(values: Tensor, labels: Tensor, seed: int, size: int = BATCH) -> Batches:
+def batches_of(values: Words, labels: Tensor, seed: int, size: int = BATCH) -> Batches:
     """Words uint8 (N, 1, H, W) and labels (N, 1 + L) in batches of nearly one width, for ever.
 
     Every word comes once before any comes again; which come together is a function of the seed.
@@ -164,7 +166,7 @@ def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
     return row[-1]
 
 
-def _by_width(values: Tensor, widths: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _by_width(values: Words, widths: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """All words, those of nearly one width together: their numbers, ink (n, 1, H, W), widths."""
     for rows in torch.split(widths.argsort(stable=True), READ_AT_ONCE):
         own = widths[rows]

@@ -86,7 +86,7 @@ def worth(
     kinds = augment if augment is not None else _plain(real[0])
     trial = _Trial(classes, steps or STEPS, batch_size, seed, str(device), test, say)
     made, count = _Part(*synthetic), len(real[0])
-    used = _sizes(sizes, count)
+    used = sizes_of(sizes, count)
     by_class = [balanced_order(real[1], trial.seed_of(s)) for s in range(seeds)]
     results: dict[tuple[str, int], Tensor] = {}
     for size in used:
@@ -219,12 +219,13 @@ class _Trial:
         return mixed
 
 
-def _sizes(sizes: Iterable[int | None], count: int) -> list[int]:
+def sizes_of(sizes: Iterable[int | None], count: int) -> list[int]:
+    """Those of `sizes` that `count` real examples allow, None for all of them, in order."""
     wanted = {count if size is None else size for size in sizes}
     used = sorted(size for size in wanted if 0 < size <= count)
     if not used:
         raise GansmithError(
-            f"sizes: expected numbers from 1 to {count:,} (the real pictures), or none for all, "
+            f"sizes: expected numbers from 1 to {count:,} (the real examples), or none for all, "
             f"but found {', '.join(map(str, sorted(wanted))) or 'nothing'}"
         )
     return used

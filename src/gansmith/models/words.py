@@ -25,6 +25,7 @@ from gansmith.models.masked import MaskedBatchNorm, column_mask, own_average, ow
 ROWS = 4  # of the smallest maps, whose columns are an eighth of the height wide
 POINTS = 4  # of a filter's curve along its character
 SHAPES = 8  # of each character, that styles mix
+PLAIN = 0.05  # of a sigmoid's range at either end: all paper or all ink, as scans of writing are
 SLANT = 0.6  # of the height, either way, as far as a style may lean
 READ = 128  # channels of the network over the text
 SPREAD = 16  # pixels that batches' widths are rounded up to, so that few shapes are in use
@@ -88,7 +89,8 @@ class Generator(nn.Module):
         ink = F.pixel_shuffle(self.ink(others[-1](x, style, mask)).float(), 2)
         mask = column_mask(widths, ink.shape[3], 1)
         slant = SLANT * self.lean(style).float().tanh()[:, 0]
-        return leaning(ink.sigmoid() * mask, slant) * mask
+        shade = (ink.sigmoid() * (1 + 2 * PLAIN) - PLAIN).clamp(0, 1)
+        return leaning(shade * mask, slant) * mask
 
 
 class FilterBank(nn.Module):

@@ -160,7 +160,8 @@ def _lead(story: Story) -> str:
     config = story.config
     return (
         f"{escape(sentences.what(story))}, trained on <strong>{escape(config.source or 'unnamed data')}"
-        f"</strong> with the recipe <strong>{escape(config.recipe)}</strong>, seed {config.seed}."
+        f"</strong>{escape(sentences.besides(config))} with the recipe "
+        f"<strong>{escape(config.recipe)}</strong>, seed {config.seed}."
         f"{escape(sentences.state(story))}"
     )
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from gansmith.config import Config
 from gansmith.metrics.protocol import show
 from gansmith.report.story import Story
 
@@ -60,6 +61,13 @@ def what(story: Story) -> str:
 def name_of(source: str) -> str:
     """The last part of a path, or the name as it is."""
     return Path(source).name or source or "unnamed data"
+
+
+def besides(config: Config) -> str:
+    """The words that the discriminator alone was shown; how many they were, the log says."""
+    if not config.unlabelled:
+        return ""
+    return f" and, for the discriminator alone, the unlabelled words of {config.unlabelled}"
 
 
 def state(story: Story) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from gansmith import checkpoint
-from gansmith.data.words import characters, lines_of, read_text
+from gansmith.data.words import characters, lines_of, normalise, read_text
 from gansmith.errors import GansmithError
 from gansmith.generate import Model, load
 from gansmith.imaging import png_bytes
@@ -34,6 +33,7 @@ from gansmith.writing import stack
 SHEET, SHOWN = ".assets/samples.png", 40
 SHARD = 10_000  # words of a tar or a Parquet file
 MARGIN = 2  # columns of paper left and right of the ink
+SPACE = "<space>"  # as PyLaia spells it
 
 Written = Callable[[Folder, Iterator[Word], int], None]
 
@@ -95,13 +95,7 @@ def write_words(
 
 def writable(scribe: Scribe, lexicon: Path | None, corpus: Path | None) -> tuple[list[str], int]:
     """The texts of a lexicon or corpus that can be written, and how many can't."""
-    if (lexicon is None) == (corpus is None):
-        raise GansmithError("expected --lexicon FILE or --from-corpus FILE: what to write")
-    if lexicon is not None:
-        wanted = [line.strip() for line in lines_of(lexicon)]
-    else:
-        assert corpus is not None
-        wanted = read_text(corpus).split()
+    wanted = texts_of(lexicon, corpus)
     texts = [text for text in wanted if scribe.can_write(text)]
     if not texts:
         raise GansmithError(
@@ -109,6 +103,16 @@ def writable(scribe: Scribe, lexicon: Path | None, corpus: Path | None) -> tuple
             f"{len(wanted):,} of which none can be written"
         )
     return texts, len(wanted) - len(texts)
+
+
+def texts_of(lexicon: Path | None, corpus: Path | None) -> list[str]:
+    """A lexicon's lines, or a corpus's words, in their normal form."""
+    if (lexicon is None) == (corpus is None):
+        raise GansmithError("expected --lexicon FILE or --from-corpus FILE: what to write")
+    if lexicon is not None:
+        return [normalise(line) for line in lines_of(lexicon)]
+    assert corpus is not None
+    return normalise(read_text(corpus)).split()
 
 
 def write_imagefolder(folder: Folder, words: Iterator[Word], count: int) -> None:
@@ -129,11 +133,11 @@ def write_pairs(folder: Folder, words: Iterator[Word], count: int) -> None:
 
 def write_pylaia(folder: Folder, words: Iterator[Word], count: int) -> None:
     """imgs/000000.png …, train.txt with `000000 h e l l o`, and syms.txt, as PyLaia takes them."""
-    symbols: Counter[str] = Counter()
+    symbols = {SPACE}  # between words, without which PyLaia does not begin to train
     with folder.open("train.txt") as listed:
         for name, word in _named(words):
             folder.write(f"imgs/{name}.png", word_png(word))
-            tokens = ["<space>" if c == " " else c for c in characters(word.text)]
+            tokens = [SPACE if c == " " else c for c in characters(word.text)]
             symbols.update(tokens)
             listed.write(f"{name} {' '.join(tokens)}\n".encode())
     rows = ["<ctc>", *sorted(symbols)]

@@ -161,14 +161,14 @@ def test_a_data_set_of_words(tmp_path: Path, height: int | None) -> None:
     assert dataset.written.texts == TEXTS
     assert dataset.written.writers is None
     widths = dataset.written.widths
-    assert dataset.values.shape == (10, 1, high, max(widths))
+    assert dataset.values.shape == (sum(widths), high)
     assert (dataset.kind, dataset.labels, dataset.classes, calls) == (
         "words",
         None,
         None,
         [(10, 10)],
     )
-    for row, text, width in zip(dataset.values, TEXTS, widths, strict=True):
+    for row, text, width in zip(dataset.strip[torch.arange(10)], TEXTS, widths, strict=True):
         assert np.array_equal(row[0, :, :width], decode_word(bars(text), text, Line(high)))
         assert (row[..., width:] == 255).all()
 

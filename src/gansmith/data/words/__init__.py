@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,17 @@ from gansmith.data.words.rendered import DigitStrings, RenderedWords
 from gansmith.data.words.source import lines_of, read_picture, read_text
 from gansmith.data.words.tables import WordHub, WordParquet
 from gansmith.data.words.text import characters, count_characters, normalise
+from gansmith.data.words.unlabelled import Unlabelled
 from gansmith.errors import GansmithError
 from gansmith.measures import LINE_HEIGHT
 
 __all__ = [
     "FORMS",
     "RENDERED",
+    "Unlabelled",
     "characters",
     "count_characters",
+    "find_boxes",
     "find_words",
     "find_written",
     "lines_of",
@@ -62,8 +66,22 @@ def find_words(spec: str) -> Source | None:
         return hub if hub.has_texts else None
     if not spec.strip():  # which as a path would be the current folder
         return None
+    with _readable(spec) as path:
+        return _at_path(path)
+
+
+def find_boxes(spec: str) -> Source | None:
+    """The words or lines on the pages in a folder, where ALTO or PAGE XML says where they are,
+    whether it says what is written there or not."""
+    with _readable(spec) as path:
+        return find_pages(path, told=False) if spec.strip() and path.is_dir() else None
+
+
+@contextmanager
+def _readable(spec: str) -> Iterator[Path]:
+    """Its path; that it can't be read is a GansmithError."""
     try:
-        return _at_path(Path(spec).expanduser())
+        yield Path(spec).expanduser()
     except OSError as error:
         raise GansmithError(f"Can't read {spec} ({error.strerror or error}).") from None
     except RuntimeError as error:  # ~somebody

@@ -15,7 +15,7 @@ from gansmith.data import pictures
 from gansmith.data.parallel import map_items
 from gansmith.data.record import Record, Written, examples
 from gansmith.data.source import Array, Item, Skipped, Source
-from gansmith.data.words.text import characters
+from gansmith.data.words.text import LONGEST, characters
 from gansmith.errors import GansmithError
 from gansmith.measures import COLUMN, ENDS, LINE_HEIGHT, NARROWEST, WIDEST
 
@@ -50,8 +50,9 @@ class Line:
 def decode_words(
     source: Source, line: Line, progress: Callable[[int, int], None] | None, file: IO[bytes]
 ) -> Record:
-    """Write all words to `file`, uint8 1×H×W each, W the widest's."""
-    words: list[Array] = []
+    """Write all words to `file`, one uint8 W×H after the other: by columns (see `strip`)."""
+    hasher = hashlib.sha256()
+    widths: list[int] = []
     items: list[Item] = []
     skipped: list[tuple[str, str]] = []
     results = map_items(partial(_decode_item, line), source)
@@ -61,21 +62,18 @@ def decode_words(
         elif isinstance(result[1], str):
             skipped.append((result[0].name, result[1]))
         else:
+            content = np.ascontiguousarray(result[1].T).tobytes()
+            hasher.update(content)
+            file.write(content)
             items.append(result[0])
-            words.append(result[1])
+            widths.append(result[1].shape[1])
         if progress and (done % 256 == 0 or done == len(source)):
             progress(done, len(source))
-    if not words:
+    if not items:
         raise GansmithError(f"None of the words can be used: {examples(skipped)}.")
-    widths = [word.shape[1] for word in words]
-    hasher = hashlib.sha256()
-    for word in words:
-        content = fill_up(word, max(widths)).tobytes()
-        hasher.update(content)
-        file.write(content)
     writers = [item.writer for item in items]
     return Record(
-        shape=[len(words), 1, line.height, max(widths)],
+        shape=[sum(widths), line.height],
         sha256=hasher.hexdigest(),
         labels=None,
         skipped=skipped,
@@ -88,15 +86,14 @@ def decode_words(
 
 
 def decode_word(content: bytes | Array, text: str | None, line: Line) -> Array:
-    """One word as uint8 H×W; of an unknown text as wide as it is. Raises anything; see
-    `pictures.reason_for`."""
+    """One word as uint8 H×W; of an unknown text as wide as it is, if a line can be so wide. Raises
+    anything; see `pictures.reason_for`."""
     with pictures.open_picture(content) as opened:
         grey = pictures.upright(pictures.flatten(opened, "white", grey=True), opened)
     ink = _cut(dark_on_white(np.asarray(grey)))
     natural = ink.shape[1] * line.height / ink.shape[0]
-    width = natural
-    if text is not None:
-        width = line.unit * fitting(natural / line.unit, len(characters(text)))
+    count = None if text is None else len(characters(text))
+    width = line.unit * fitting(natural / line.unit, count)
     size = (max(line.column, round(width)), line.height)
     scale = ink.shape[0] / line.height
     filter_ = Image.Resampling.LANCZOS if scale > 1 else Image.Resampling.BICUBIC
@@ -105,9 +102,13 @@ def decode_word(content: bytes | Array, text: str | None, line: Line) -> Array:
     return fill_up(small, whole, (whole - size[0]) // 2)
 
 
-def fitting(natural: float, count: int) -> float:
+def fitting(natural: float, count: int | None) -> float:
     """The width of a word of `count` characters that is `natural` wide, at height 32: its own, or
     the nearest at which it can be read. A GansmithError where no such text can be so wide."""
+    if count is None:  # not known: no more than the longest text's
+        if natural > WIDEST * LONGEST:
+            raise GansmithError(f"it is {natural:.0f} wide at a height of 32, wider than any line")
+        return natural
     least, most = NARROWEST * (count + 1), WIDEST * count + ENDS
     if not least / ABSURD <= natural <= most * ABSURD:
         raise GansmithError(f"it is {natural:.0f} wide at a height of 32, for {count} characters")
@@ -142,6 +143,6 @@ def _cut(word: Array) -> Array:
 
 def _decode_item(line: Line, item: Item) -> Array | str:
     try:
-        return decode_word(item.content, item.text or "", line)
+        return decode_word(item.content, item.text, line)
     except Exception as error:  # strangers' files make decoders raise anything
         return pictures.reason_for(error)

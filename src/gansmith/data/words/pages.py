@@ -12,14 +12,19 @@ from gansmith.errors import GansmithError
 MAX_BYTES = 64 * 2**20  # of one page's description
 
 
-def find_pages(root: Path) -> WordFiles | None:
-    """All pages below a folder; their words where boxes of words are given, else their lines."""
+def find_pages(root: Path, told: bool = True) -> WordFiles | None:
+    """All pages below a folder; their words where boxes of words are given, else their lines.
+
+    Those that say something, or, unless that is to be `told`, all.
+    """
     names = files_below(root)
     pages = [name for name in names if name.lower().endswith(".xml") and is_file(root / name)]
-    return read_pages(root, pages, names) if pages else None
+    return read_pages(root, pages, names, told) if pages else None
 
 
-def read_pages(root: Path, pages: list[str], names: list[str]) -> WordFiles | None:
+def read_pages(
+    root: Path, pages: list[str], names: list[str], told: bool = True
+) -> WordFiles | None:
     """The words or lines of these pages; None where none of them is ALTO or PAGE."""
     pictures = Pictures(names)
     entries: list[Entry] = []
@@ -30,13 +35,13 @@ def read_pages(root: Path, pages: list[str], names: list[str]) -> WordFiles | No
             continue
         picture = _picture(tree, page, pictures)
         wrong = _wrong_unit(tree) if picture else "the page has no picture beside it"
-        found = list(_alto(tree) if _kind(tree) == "alto" else _page(tree))
+        found = list(_alto(tree) if _kind(tree) == "alto" else _page(tree, told))
         read.append(root / page)
         for number, (identifier, text, box) in enumerate(found):
             reason = wrong or (None if box else "it has no box")
             name = f"{page} {identifier or number}"
             entries.append(Entry(name, picture or "", text, box=box, wrong=reason))
-    return WordFiles(root, entries, read) if entries else None
+    return WordFiles(root, entries, read, told) if entries else None
 
 
 def _parse(path: Path) -> ET.Element:
@@ -92,9 +97,11 @@ def _wrong_unit(tree: ET.Element) -> str | None:
     return f"its page measures in {units[0]}, not in pixels"
 
 
-def _page(tree: ET.Element) -> Iterator[tuple[str, str | None, Box | None]]:
-    """``Word`` elements where any says something, else ``TextLine``."""
-    kind = "Word" if any(map(_page_text, _all(tree, "Word"))) else "TextLine"
+def _page(tree: ET.Element, told: bool) -> Iterator[tuple[str, str | None, Box | None]]:
+    """``Word`` elements where any is there (and says something, if that is to be `told`), else
+    ``TextLine``."""
+    words = (_page_text(word) if told else True for word in _all(tree, "Word"))
+    kind = "Word" if any(words) else "TextLine"
     for element in _all(tree, kind):
         yield element.get("id", ""), _page_text(element), _page_box(element)
 

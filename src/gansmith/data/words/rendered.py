@@ -66,11 +66,8 @@ class RenderedWords(Source):
         for index in range(0, self._count, step):
             draw = np.random.Generator(np.random.Philox(key=[self._seed, index]))
             text = self._texts[int(draw.integers(len(self._texts)))]
-            number = int(draw.integers(WRITERS))
-            hand = Hand(np.random.Generator(np.random.Philox(key=[self._seed + 1, number])))
-            yield Item(
-                f"word {index}", hand.write(text, draw), text=text, writer=f"rendered {number}"
-            )
+            word, writer = _by_someone(text, draw, self._seed)
+            yield Item(f"word {index}", word, text=text, writer=writer)
 
 
 class DigitStrings(Source):
@@ -90,6 +87,17 @@ class DigitStrings(Source):
             chosen = [items[i] for i in draw.integers(len(items), size=draw.integers(1, 7))]
             text = "".join(str(item.label) for item in chosen)
             yield Item(f"string {index}", _compose(chosen, draw), text=text)
+
+
+def render(text: str, index: int, seed: int = 0) -> tuple[Array, str]:
+    """`text` in one of `WRITERS` hands, uint8 H×W, and whose; of one index and seed always the same."""
+    return _by_someone(text, np.random.Generator(np.random.Philox(key=[seed, index])), seed)
+
+
+def _by_someone(text: str, draw: np.random.Generator, seed: int) -> tuple[Array, str]:
+    number = int(draw.integers(WRITERS))
+    hand = Hand(np.random.Generator(np.random.Philox(key=[seed + 1, number])))
+    return hand.write(text, draw), f"rendered {number}"
 
 
 class Hand:

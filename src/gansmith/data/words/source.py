@@ -42,13 +42,16 @@ class WordFiles(Source):
         root: nothing outside it is read, whatever a description says.
         entries: in order; those of one page should follow one another.
         descriptions: the files that the entries come from: what they say is part of the data.
+        told: whether an entry that says nothing is of no use.
     """
 
     kind = "words"
 
-    def __init__(self, root: Path, entries: list[Entry], descriptions: list[Path]) -> None:
+    def __init__(
+        self, root: Path, entries: list[Entry], descriptions: list[Path], told: bool = True
+    ) -> None:
         self.name, self._root = root.resolve().name, root
-        self.entries, self._descriptions = entries, descriptions
+        self.entries, self._descriptions, self._told = entries, descriptions, told
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -66,7 +69,7 @@ class WordFiles(Source):
     def _item(self, entry: Entry, page: _Page) -> Item | Skipped:
         text = None if entry.text is None else normalise(entry.text)
         name = _shown(entry.name)
-        if wrong := entry.wrong or reason_against(text):
+        if wrong := entry.wrong or (reason_against(text) if self._told else None):
             return Skipped(name, wrong)
         try:
             content = page.part(entry) if entry.box else read_picture(self._root / entry.picture)

@@ -65,11 +65,10 @@ def words_of(dataset: Dataset) -> Words:
         raise GansmithError(
             f"expected words with what they say, found none in {dataset.name}; name others"
         )
-    written = dataset.written
+    written, strip = dataset.written, dataset.strip
     writers = None if written.writers is None else tuple(written.writers)
-    return at_line_height(
-        Words(dataset.values, torch.tensor(written.widths), tuple(written.texts), writers)
-    )
+    values = strip[torch.arange(len(strip))]
+    return at_line_height(Words(values, strip.widths, tuple(written.texts), writers))
 
 
 def gather(images: Sequence[np.ndarray], texts: Sequence[str]) -> Words:
