@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gansmith import assess
+from gansmith import assess, real
 from gansmith.assess import evaluate, worth
 from gansmith.config import DataSpec
 from gansmith.data import Dataset, open_source, prepare
@@ -152,7 +152,7 @@ def test_held_out_examples_are_what_copies_are_judged_by(run: Path, tmp_path: Pa
 def test_a_test_split_that_can_not_be_had_is_done_without(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assess, "test_split", lambda source: "nosuch")
+    monkeypatch.setattr(real, "test_split", lambda source: "nosuch")
     said: list[str] = []
     found = evaluate(run, space="random", n=40, say=said.append)
     assert found.memorisation is not None

@@ -34,7 +34,7 @@ def save_words(folder: Path, first: int, count: int, writers: int | None = 10) -
     assert data.written is not None
     rows = []
     for n in range(first, first + count):
-        picture = data.values[n, 0, :, : data.written.widths[n]].numpy()
+        picture = data.strip[torch.tensor([n])][0, 0].numpy()
         Image.fromarray(np.ascontiguousarray(picture)).save(folder / f"{n}.png")
         writer = {} if writers is None else {"writer": f"w{n % writers}"}
         rows.append({"file_name": f"{n}.png", "text": data.written.texts[n], **writer})

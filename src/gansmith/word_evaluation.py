@@ -278,7 +278,7 @@ def _memorised(
 
 
 def _protocol(task: Task, reference: Dataset, sides: Sides, n: int) -> Protocol:
-    height = reference.values.shape[2]
+    height = task.scribe.height  # which these were brought to
     return Protocol(
         space=f"referee of {task.judge.steps:,} steps",
         weights=task.judge.weights,

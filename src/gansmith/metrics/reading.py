@@ -18,7 +18,6 @@ from gansmith.models.recogniser import read, reading_loss
 from gansmith.runtime import Draw, Precision, derive_seed
 
 Say = Callable[[str], None]
-Images = Tensor | Strip  # words uint8 (N, 1, H, W), all of them or those of some numbers
 # From a step to a batch: words uint8 (n, 1, H, W) and labels (n, 1 + L), of nearly one width.
 Batches = Callable[[int], tuple[Tensor, Tensor]]
 Words = Tensor | Strip  # uint8 (N, 1, H, W), or a data set's, which are only as wide as they are

@@ -24,7 +24,7 @@ from gansmith.runtime import pick_precision
 
 Say = Callable[[str], None]
 # Raise it whenever the same words would give another referee than before.
-REFEREE_VERSION = 1
+REFEREE_VERSION = 2
 STEPS = 6000
 LEAST = 64  # words, below which nothing is learnt
 FREQUENT = 50  # times that a character must be among the words for texts to be made of it
