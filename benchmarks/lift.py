@@ -19,6 +19,7 @@ from typing import Any
 
 import gansmith
 from benchmarks import record
+from gansmith.config import parse_settings
 from gansmith.data import open_source
 from gansmith.metrics.gain import spread
 from gansmith.metrics.lift import BASELINE, Lift
@@ -40,9 +41,8 @@ def at(size: int | None, options: argparse.Namespace) -> Lift:
     """One size: the words, the generator, the recognisers."""
     words, k = some(options.data, options.runs, size, options.seed)
     run = options.runs / f"words-{k}-seed-{options.seed}"
-    gansmith.train(
-        words, recipe="words", out=run, resume=True, minutes=options.minutes, seed=options.seed
-    )
+    settings = {"minutes": options.minutes, "seed": options.seed} | parse_settings(options.set)
+    gansmith.train(words, recipe="words", out=run, resume=True, **settings)
     found = gansmith.worth(
         run,
         test=options.test,
@@ -90,6 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--test", type=Path, required=True, help="words of other writers")
     parser.add_argument("--sizes", type=sizes_in, default=[300, 1000, 4000, None])
     parser.add_argument("--minutes", type=float, default=15, help="of each generator's training")
+    parser.add_argument("--set", action="append", default=[], help="of the generators")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--pool", type=int, help="how many synthetic words")

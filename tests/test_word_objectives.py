@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from gansmith.ada import Odds
 from gansmith.models import build_networks
 from gansmith.models.layout import encode, label_rows
-from gansmith.reader import Reader
+from gansmith.reader import TURNS, Reader
 from gansmith.stream import Batch, Deal
 from gansmith.word_objectives import (
     GUIDED_WORDS,
@@ -110,7 +110,7 @@ def test_the_recogniser_is_guided_at_first_and_then_learns_by_ctc_alone() -> Non
 
 def test_a_reader_takes_turns_until_it_reads() -> None:
     reader = Reader(words_config(reading_from=2.0), words(), CPU)
-    assert [reader.turns(step) for step in (0, 1)] == [2, 2]
+    assert [reader.turns(step) for step in (0, 1)] == [TURNS, TURNS]
     for _ in range(200):
         reader.note(torch.tensor(1.0))
     assert reader.reads

@@ -21,7 +21,7 @@ from gansmith.models.layers import frozen
 from gansmith.objectives import discriminator_losses, generator_losses
 from gansmith.observe import Observer
 from gansmith.players import Players, clip
-from gansmith.reader import LONGEST, Reader
+from gansmith.reader import LONGEST, TURNS, Reader
 from gansmith.recipes import check_fit
 from gansmith.run import RunFolder, clear_errors
 from gansmith.runtime import World, pick_device, pick_precision, seed_step
@@ -31,7 +31,7 @@ from gansmith.summary import guard_bf16
 from gansmith.watch import Progress, Silent, Watcher
 from gansmith.word_stream import about_unlabelled, open_stream
 
-APART = 1_000_000  # batches from one turn of the recogniser's to the next
+APART = 1_000_000  # batches from those of the game to those that the recogniser has besides
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,8 @@ class Session:
         images = self.learnt * self.config.batch_size
         r: dict[str, Tensor] = {}
         for turn in range(reader.turns(self.step)):
-            batch = self.stream.batch(turn * APART + self.step)
+            besides = APART + self.step * TURNS + turn
+            batch = self.stream.batch(besides if turn else self.step)
             with self.precision.autocast():
                 r = word_objectives.recogniser_losses(reader.network, batch, images)
             reader.optimizer.zero_grad()

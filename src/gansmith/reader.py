@@ -16,6 +16,7 @@ from gansmith.models.recogniser import Recogniser
 UNREAD = 20.0  # the loss that nothing learnt is taken for
 MEMORY = 0.95  # of the running mean
 BETAS = (0.9, 0.99)
+TURNS = 6  # batches a step, until it reads
 LONGEST = 5.0  # that its gradient may be: CTC's is wild while nothing is aligned
 
 
@@ -42,7 +43,7 @@ class Reader:
 
     def turns(self, step: int) -> int:
         """How many batches it learns from at this step: until it reads it holds up the game."""
-        return 2 if not self.reads else int(step % 2 == 0)
+        return TURNS if not self.reads else int(step % 2 == 0)
 
     @contextmanager
     def judging(self) -> Iterator[Recogniser]:

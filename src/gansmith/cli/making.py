@@ -126,7 +126,7 @@ def _word_dataset(
         )
     say(f"{result.count:,} words from {result.texts:,} texts: {result.path}")
     if result.left_out:
-        say(f"  {result.left_out:,} texts have characters that were not learnt, and were left out")
+        say(f"  texts with characters that were not learnt, left out: {result.left_out:,}")
 
 
 def subset(

@@ -104,6 +104,8 @@ class FilterBank(nn.Module):
         super().__init__()
         self.filters = nn.Parameter(torch.randn(characters + 1, SHAPES, POINTS * size))
         self.mixing = nn.Linear(style, SHAPES - 1)
+        nn.init.normal_(self.mixing.weight, 0.0, 0.1 / style**0.5)  # first one shape, then others
+        nn.init.zeros_(self.mixing.bias)
         self.size = size
 
     def forward(self, codes: Tensor, phase: Tensor, style: Tensor) -> Tensor:
