@@ -60,7 +60,7 @@ FACTS = {
     "dcgan-32": {"size": "32", "conditional": "auto"},
     "fast": {"model": "compact", "size": None, "conditional": "auto", "augment": ()},
     "fast-few": {"model": "compact", "size": None, "conditional": "auto", "augment_p": 0.8},
-    "words": {"model": "words", "size": "32", "beta1": 0.0, "d_norm": "none", "reading": 1.0},
+    "words": {"model": "words", "size": "32", "beta1": 0.0, "d_norm": "none", "reading": 2.0},
 }
 
 

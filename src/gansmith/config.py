@@ -94,7 +94,7 @@ class Config(Section):
     # words: the recogniser, and what the generator is made to write while it trains
     recogniser_filters: Count = 16
     recogniser_lr: Rate = 1e-3
-    reading: Weight = 1.0  # weight of being read, beside that of being taken for real
+    reading: Weight = 2.0  # weight of being read, beside that of being taken for real
     reading_from: Weight = 2.0  # the recogniser's loss a character below which it is listened to
     style: Weight = 3.0  # weight of a style's being found again in what is written in it
     recombined: Share = 0.5  # of the texts: the beginning of one and the end of another
