@@ -25,6 +25,10 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="Use data set files that are already here instead of downloading them."),
 ]
+Lexicon = Annotated[Path | None, typer.Option(help="Words: a file with one to write on each line.")]
+Corpus = Annotated[
+    Path | None, typer.Option(help="Words: a text, whose words are written as often as it does.")
+]
 RunArgument = Annotated[
     Path,
     typer.Argument(help="A run, one of its checkpoints, or a model folder.", show_default=False),

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from gansmith.cli.common import DataDir, Device, RunArgument, print_table, quietly, say
+from gansmith.cli.common import (
+    Corpus,
+    DataDir,
+    Device,
+    Lexicon,
+    RunArgument,
+    print_table,
+    quietly,
+    say,
+)
 from gansmith.errors import GansmithError
 
 PICTURES = {
@@ -115,13 +124,8 @@ def worth(
         int | None, typer.Option(help="Of each training; the same for all.", min=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 0,
-    lexicon: Annotated[
-        Path | None, typer.Option(help="Words: a file with one to write on each line.")
-    ] = None,
-    from_corpus: Annotated[
-        Path | None,
-        typer.Option(help="Words: a text, whose words are written as often as it does."),
-    ] = None,
+    lexicon: Lexicon = None,
+    from_corpus: Corpus = None,
     also: Annotated[
         list[Path] | None,
         typer.Option(help="Words: another run, as an arm of its own; give it again for more."),

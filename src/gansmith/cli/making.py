@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gansmith.cli.common import Device, RunArgument, SourceArgument, console, say
+from gansmith.cli.common import Corpus, Device, Lexicon, RunArgument, SourceArgument, console, say
 
 
 def generate(
@@ -64,13 +64,8 @@ def dataset(
             "imagefolder, parquet, pairs, pylaia or webdataset [default: the first].",
         ),
     ] = None,
-    lexicon: Annotated[
-        Path | None, typer.Option(help="Words: a file with one to write on each line.")
-    ] = None,
-    from_corpus: Annotated[
-        Path | None,
-        typer.Option(help="Words: a text, whose words are written as often as it does."),
-    ] = None,
+    lexicon: Lexicon = None,
+    from_corpus: Corpus = None,
     device: Device = "auto",
 ) -> None:
     """Write a labelled synthetic data set: as many of each class, with a manifest and a card.
