@@ -30,10 +30,11 @@ from tests.data.words.builders import (
 )
 
 _opened: list[str] = []
+_listening = False  # a hook can't be taken away again, and others' tests open files, too
 
 
 def _listen(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in ("open", "os.listdir", "os.scandir"):
+    if _listening and event in ("open", "os.listdir", "os.scandir"):
         _opened.append(str(arguments[0]))
 
 
@@ -43,8 +44,11 @@ sys.addaudithook(_listen)
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[list[str]]:
     """Which files of the test's folder are opened while it runs."""
+    global _listening
     _opened.clear()
+    _listening = True
     yield _opened
+    _listening = False
     _opened.clear()
 
 
