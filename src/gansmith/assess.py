@@ -197,19 +197,14 @@ def worth(
             "worth: --lexicon, --from-corpus, --also and --filter are for generators of words, "
             f"and {run} makes {model.spec.kind}"
         )
-    real = prepared(model, data, data_dir, say)
-    if real.labels is None or not real.classes or tuple(real.classes) != model.spec.classes:
-        raise GansmithError(
-            f"worth: expected a generator and data of the same classes, found "
-            f"{_listed(model.spec.classes)} and {_listed(real.classes)}; train with labels "
-            "(--set conditional=yes) or name other --data"
-        )
+    real = _with_classes_of(model, prepared(model, data, data_dir, say))
     judged_by, judged_labels = _test(model, real, data, test, data_dir, say)
     count = n or len(real)
     say(f"generating {count:,}")
-    classes = list(range(len(real.classes)))
+    classes = list(range(len(real.classes or ())))
     samples = model.generate(count, seed=seed, labels=classes)
     assert samples.labels is not None
+    assert real.labels is not None
     found = measure_worth(
         (real.values, real.labels),
         (judged_by.values, judged_labels),
@@ -224,6 +219,17 @@ def worth(
     name = Path(run).resolve().name
     of = Origin(name, model.step, real.name, real.digest, judged_by.name, judged_by.digest)
     return replace(found, origin=of)
+
+
+def _with_classes_of(model: Model, real: Dataset) -> Dataset:
+    """`real`, which must have the generator's classes."""
+    if real.labels is None or not real.classes or tuple(real.classes) != model.spec.classes:
+        raise GansmithError(
+            f"worth: expected a generator and data of the same classes, found "
+            f"{_listed(model.spec.classes)} and {_listed(real.classes)}; train with labels "
+            "(--set conditional=yes) or name other --data"
+        )
+    return real
 
 
 def _test(

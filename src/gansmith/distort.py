@@ -35,11 +35,11 @@ def _places(words: Tensor, widths: Tensor, strength: float | Tensor) -> Tensor:
     count, _, height, width = words.shape
     device = words.device
 
-    own = strength if isinstance(strength, Tensor) else None
+    own = torch.as_tensor(strength, device=device)
 
     def draw(*shape: int) -> Tensor:
         drawn = 2 * torch.rand(count, *shape, device=device) - 1
-        return drawn * (own.reshape(-1, *[1] * len(shape)) if own is not None else strength)
+        return drawn * own.reshape(-1, *[1] * len(shape))
 
     y = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=device)[:, None]
     x = torch.arange(width, device=device) + 0.5

@@ -34,12 +34,11 @@ from gansmith.metrics.words.hands import (
     chosen_rows,
     compare_hands,
     measures_of,
-    numbered,
 )
 from gansmith.metrics.words.legibility import Legibility, described, legibility, parts_of
 from gansmith.metrics.words.referee import STEPS, Judge, judge_for
 from gansmith.metrics.words.sentences import said
-from gansmith.metrics.words.sets import Words, gather, set_aside, words_of
+from gansmith.metrics.words.sets import Words, gather, numbered, set_aside, words_of
 from gansmith.metrics.words.sheet import closest_words, mixed_sheet, one_form
 from gansmith.metrics.words.texts import draw_texts, require_enough
 from gansmith.models import draw_latent

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,7 +17,6 @@ from torch import Tensor
 from gansmith.data import Dataset, Strip
 from gansmith.data.source import Array
 from gansmith.data.words import characters
-from gansmith.data.words.decode import fill_up
 from gansmith.errors import GansmithError
 from gansmith.metrics.kept import Kept
 from gansmith.metrics.reading import BATCH, Batches, Referee, batches_of, train_referee
@@ -166,9 +164,8 @@ def gather(made: Iterable[tuple[Array, str]], alphabet: Sequence[str]) -> Words:
     if not (found := list(made)):
         raise GansmithError("worth: expected words, but there is no ink on any that was written")
     pictures, texts = zip(*found, strict=True)
-    widths = [picture.shape[1] for picture in pictures]
-    values = np.stack([fill_up(picture, max(widths)) for picture in pictures])[:, None]
-    return Words(torch.from_numpy(values), _labels(torch.tensor(widths), texts, alphabet))
+    strip = Strip.of(pictures)
+    return Words(strip, _labels(strip.widths, texts, alphabet))
 
 
 def _labels(widths: Tensor, texts: Sequence[str], alphabet: Sequence[str]) -> Tensor:

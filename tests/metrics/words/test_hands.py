@@ -14,9 +14,8 @@ from gansmith.metrics.words.hands import (
     compare_hands,
     deviations,
     measures_of,
-    numbered,
 )
-from gansmith.metrics.words.sets import Words, gather
+from gansmith.metrics.words.sets import Words, gather, numbered
 
 
 def bars(

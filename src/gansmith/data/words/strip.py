@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from gansmith.data.source import Array
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,12 @@ class Strip:
 
     columns: Tensor
     widths: Tensor
+
+    @staticmethod
+    def of(words: Iterable[Array]) -> Strip:
+        """Of words uint8 (H, W), each as wide as it is; at least one."""
+        columns = [torch.from_numpy(np.ascontiguousarray(word.T)) for word in words]
+        return Strip(torch.cat(columns), torch.tensor([len(part) for part in columns]))
 
     def __len__(self) -> int:
         return len(self.widths)

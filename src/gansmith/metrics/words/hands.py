@@ -133,13 +133,6 @@ def measures_of(words: Words) -> Tensor:
     return torch.cat(parts).double()
 
 
-def numbered(words: Words) -> Tensor:
-    """(N,): whose each word is, numbered from 0, of words that have writers."""
-    assert words.writers is not None
-    names = sorted(set(words.writers))
-    return torch.tensor([names.index(name) for name in words.writers])
-
-
 def chosen_rows(words: Words) -> Tensor | None:
     """Numbers of the words that hands are compared by: the first `MOST_WORDS` of every writer of at
     least `FEWEST_WORDS`; None where the writers are unknown or too few."""

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gansmith.data import Dataset, order
+from gansmith.data import Dataset, Strip, order
 from gansmith.data.words import characters
 from gansmith.errors import GansmithError
 from gansmith.measures import LINE_HEIGHT
@@ -73,12 +73,9 @@ def words_of(dataset: Dataset) -> Words:
 
 def gather(images: Sequence[np.ndarray], texts: Sequence[str]) -> Words:
     """Pictures uint8 (H, w) that are each as wide as they are."""
-    widths = torch.tensor([image.shape[1] for image in images])
-    height = images[0].shape[0]
-    values = torch.full((len(images), 1, height, int(widths.max())), 255, dtype=torch.uint8)
-    for row, image in zip(values, images, strict=True):
-        row[0, :, : image.shape[1]] = torch.from_numpy(image)
-    return at_line_height(Words(values, widths, tuple(texts)))
+    strip = Strip.of(images)
+    values = strip[torch.arange(len(strip))]
+    return at_line_height(Words(values, strip.widths, tuple(texts)))
 
 
 def at_line_height(words: Words) -> Words:
@@ -92,6 +89,13 @@ def at_line_height(words: Words) -> Words:
     return Words(torch.cat(smaller), words.widths // times, words.texts, words.writers)
 
 
+def numbered(words: Words) -> Tensor:
+    """(N,): whose each word is, numbered from 0, of words that have writers."""
+    assert words.writers is not None
+    numbers = {name: n for n, name in enumerate(sorted(set(words.writers)))}
+    return torch.tensor([numbers[name] for name in words.writers])
+
+
 def set_aside(words: Words, seed: int = 0) -> tuple[Tensor, Tensor, str]:
     """Numbers of the words to learn from and of those to keep, and of which kind these are.
 
@@ -99,16 +103,15 @@ def set_aside(words: Words, seed: int = 0) -> tuple[Tensor, Tensor, str]:
     unknown or few.
     """
     wanted = KEPT * len(words)
-    names = sorted(set(words.writers or ()))
-    if len(names) < FEWEST_WRITERS:
+    count = len(set(words.writers or ()))
+    if count < FEWEST_WRITERS:
         mixed = torch.from_numpy(order(len(words), derive_seed(seed, Draw.HELD_OUT), 0, len(words)))
         kept = torch.zeros(len(words), dtype=torch.bool)
         kept[mixed[: int(wanted)]] = True
         return (~kept).nonzero()[:, 0], kept.nonzero()[:, 0], "words"
-    assert words.writers is not None
-    writer = torch.tensor([names.index(name) for name in words.writers])
+    writer = numbered(words)
     counts = writer.bincount()
-    drawn = torch.from_numpy(order(len(names), derive_seed(seed, Draw.HELD_OUT), 0, len(names)))
+    drawn = torch.from_numpy(order(count, derive_seed(seed, Draw.HELD_OUT), 0, count))
     before = counts[drawn].cumsum(0) - counts[drawn]
     kept = torch.isin(writer, drawn[before < wanted])
     return (~kept).nonzero()[:, 0], kept.nonzero()[:, 0], "writers"
