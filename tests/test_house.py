@@ -17,7 +17,7 @@ SOURCE = Path(gansmith.__file__).parent
 # A module may import what lies on a lower floor, and its neighbours within its own package.
 FLOORS = [
     {"errors", "watch", "signals"},
-    {"config", "runtime", "measures"},
+    {"config", "runtime", "measures", "variance"},
     {
         "losses",
         "ada",

@@ -21,6 +21,7 @@ from gansmith.metrics.features import random_space
 from gansmith.metrics.protocol import Evaluation, compare, read_evaluation
 from gansmith.run import RunFolder
 from gansmith.scribe import Scribe
+from gansmith.variance import deviations
 from gansmith.word_evaluation import write
 from tests import builders
 
@@ -202,8 +203,31 @@ def test_words_are_written_in_the_order_they_were_asked_for(place: Path) -> None
     assert made.texts == tuple(texts)
     assert made.widths.argsort().tolist() in ([1, 4, 2, 0, 3], [4, 1, 2, 0, 3])
     hands = torch.tensor([0, 1, 0, 1, 0])
+    scribe.script = scribe.script.model_copy(update={"steady": 1.0})
     one_hand = write(scribe, ["a"] * 5, 0, 1, hands)
     alike = [torch.equal(one_hand.values[0], one_hand.values[n]) for n in range(5)]
     assert alike == [True, False, True, False, True]
     other = write(scribe, ["a"] * 5, 0, 2, hands)  # no two uses share styles
     assert not torch.equal(other.values[0], one_hand.values[0])
+
+
+def test_a_hand_is_as_wide_in_all_its_words_as_writers_are(place: Path) -> None:
+    scribe = Scribe(load(place / "run", "cpu"))
+    scribe.script = scribe.script.model_copy(update={"steady": 0.25})
+    generator = torch.Generator().manual_seed(0)
+    styles = torch.randn(400, 6, generator=generator).repeat_interleave(10, 0)
+    found = scribe.hand(styles, generator)
+    assert torch.equal(found[:, 1:], styles[:, 1:])
+    between, within = deviations(found[:, :1], torch.arange(400).repeat_interleave(10))
+    assert float(between) == pytest.approx(0.5, abs=0.08)
+    assert float(within) == pytest.approx(0.75**0.5, abs=0.05)
+
+
+def test_a_line_is_as_even_in_one_style_as_in_another(place: Path) -> None:
+    """Walks from style to style would tremble."""
+    scribe = Scribe(load(place / "run", "cpu"))
+    style = scribe.style(0)
+    again = scribe.line("a bé abcdé", style)
+    assert np.array_equal(scribe.line("a bé abcdé", style), again)
+    scribe.script = scribe.script.model_copy(update={"steady": 1.0})
+    assert scribe.line("a bé abcdé", style).width != again.width

@@ -197,6 +197,7 @@ class Script(Section):
     alphabet: Annotated[tuple[str, ...], Field(min_length=1, max_length=20_000)]
     widths: tuple[Annotated[float, Field(gt=0, le=1e4)], ...]  # of each character, in pixels
     paces: Annotated[tuple[float, ...], Field(min_length=2)]  # quantiles of the logarithm of pace
+    steady: Annotated[float, Field(ge=0, le=1)] = 0.3  # of its variance, what lies between hands
 
     @model_validator(mode="after")
     def _agree(self) -> Script:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,18 @@ class Scribe:
         found = characters(normalise(text))
         return 0 < len(found) <= MOST_CHARACTERS and set(found) <= set(self.script.alphabet)
 
+    def hand(self, styles: Tensor, generator: torch.Generator) -> Tensor:
+        """(N, Z): the latents of single words by hands of these `styles` (N, Z).
+
+        A hand is not equally wide in all that it writes: of the latent's first number, which says
+        how wide a word is, it has only the share that it has among writers.
+        """
+        steady = self.script.steady
+        noise = torch.randn(len(styles), generator=generator)
+        found = styles.clone()
+        found[:, 0] = steady**0.5 * styles[:, 0] + (1 - steady) ** 0.5 * noise
+        return found
+
     @torch.no_grad()
     def words(self, texts: Sequence[str], latents: Tensor) -> list[Word]:
         """Each text, without spaces, in the style of its latent, (N, Z)."""
@@ -117,12 +130,16 @@ class Scribe:
             yield from made[: n - block * BLOCK]
 
     def line(self, text: str, latent: Tensor) -> Image.Image:
-        """A text of one or more words in one style, on one base line, with natural spaces."""
+        """A text of one or more words in one style, on one base line, with natural spaces.
+
+        How wide its words are beside each other is the text's own, and the same in every style.
+        """
         words = text.split()
         if not words:
             raise GansmithError("text: expected something to write, found nothing")
-        made = self.words(words, latent.expand(len(words), -1))
-        return set_line(made, self.height)
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
+        styles = self.hand(latent.expand(len(words), -1), torch.Generator().manual_seed(seed))
+        return set_line(self.words(words, styles), self.height)
 
     def _named(self, unknown: list[str]) -> str:
         shown = [f"{c!r} ({_name(c)})" for c in unknown[:20]]

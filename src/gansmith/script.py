@@ -11,8 +11,10 @@ from gansmith.config import Script
 from gansmith.data import Written
 from gansmith.data.words import characters, count_characters
 from gansmith.models.layout import encode
+from gansmith.variance import deviations, numbered
 
 PACES = 33  # quantiles that are kept
+FEWEST_WRITERS, FEWEST_WORDS = 8, 10  # of each on average: to learn from how far hands lie apart
 FITTED = 300  # steps
 USUAL = 16.0  # pixels of a character, of 32 high, where nothing is known
 
@@ -21,14 +23,24 @@ def learn_script(written: Written, height: int) -> Script:
     """The alphabet of what is written, in the order of its code points, and how wide it is."""
     alphabet = tuple(sorted(count_characters(written.texts)))
     codes = encode([characters(text) for text in written.texts], alphabet)
-    widths, paces = fit_pace(torch.tensor(written.widths), codes, len(alphabet), height)
-    return Script(alphabet=alphabet, widths=tuple(widths), paces=tuple(paces))
+    widths, pace = fit_pace(torch.tensor(written.widths), codes, len(alphabet), height)
+    paces = torch.quantile(pace, torch.linspace(0, 1, PACES))
+    script = Script(alphabet=alphabet, widths=tuple(widths.tolist()), paces=tuple(paces.tolist()))
+    count = len(set(written.writers or ()))
+    if count < FEWEST_WRITERS or len(pace) < FEWEST_WORDS * count:
+        return script
+    hands = numbered(written.writers or ())
+    return script.model_copy(update={"steady": share_of_hands(pace, hands)})
 
 
-def fit_pace(
-    widths: Tensor, codes: Tensor, count: int, height: int
-) -> tuple[list[float], list[float]]:
-    """The usual width of each of `count` characters in pixels, and the quantiles of log pace.
+def share_of_hands(values: Tensor, hands: Tensor) -> float:
+    """Of the variance of `values` (N,), what lies between hands (N,) and not within them."""
+    between, within = deviations(values[:, None].double(), hands).square()[:, 0].tolist()
+    return float(between / max(between + within, 1e-12))
+
+
+def fit_pace(widths: Tensor, codes: Tensor, count: int, height: int) -> tuple[Tensor, Tensor]:
+    """The usual width of each of `count` characters in pixels, and the logarithm of each word's pace.
 
     Least absolute differences of log widths: a few wrong transcriptions change nothing.
     """
@@ -46,6 +58,4 @@ def fit_pace(
         (logs.grad,) = torch.autograd.grad(off + pull, logs)
         optimizer.step()
     usual = logs.detach().exp()
-    pace = (widths / (usual[codes] * written).sum(1)).log()
-    at = torch.linspace(0, 1, PACES)
-    return usual[1:].tolist(), torch.quantile(pace, at).tolist()
+    return usual[1:], (widths / (usual[codes] * written).sum(1)).log()

@@ -38,7 +38,7 @@ from gansmith.metrics.words.hands import (
 from gansmith.metrics.words.legibility import Legibility, described, legibility, parts_of
 from gansmith.metrics.words.referee import STEPS, Judge, judge_for
 from gansmith.metrics.words.sentences import said
-from gansmith.metrics.words.sets import Words, gather, numbered, set_aside, words_of
+from gansmith.metrics.words.sets import Words, gather, set_aside, words_of
 from gansmith.metrics.words.sheet import closest_words, mixed_sheet, one_form
 from gansmith.metrics.words.texts import draw_texts, require_enough
 from gansmith.models import draw_latent
@@ -128,14 +128,14 @@ def evaluate_words(
 def write(
     scribe: Scribe, texts: Sequence[str], seed: int, use: int, hands: Tensor | None = None
 ) -> Words:
-    """Words that say `texts`, each in a style of its own, or in that of its hand (N,).
+    """Words that say `texts`, each in a style of its own, or by its hand (N,).
 
     `use` tells apart what words are written for: no two uses share styles.
     """
     count = len(texts) if hands is None else int(hands.max()) + 1
     generator = torch.Generator().manual_seed(derive_seed(seed, Draw.GENERATE, use))
     latents = draw_latent(scribe.model.config, count, torch.device("cpu"), generator)
-    latents = latents if hands is None else latents[hands]
+    latents = latents if hands is None else scribe.hand(latents[hands], generator)
     # Long ones together: a batch is as wide as its widest.
     rows = torch.tensor([len(text) for text in texts]).argsort(stable=True)
     made = scribe.words([texts[row] for row in rows.tolist()], latents[rows])
@@ -223,7 +223,7 @@ def _between_writers(task: Task) -> float | None:
     """FID between the unseen words of one half of the writers and those of the other."""
     if task.unseen.writers is None or len(set(task.unseen.writers)) < 2:
         return None
-    writer = numbered(task.unseen)
+    writer = task.unseen.hands
     generator = torch.Generator().manual_seed(derive_seed(task.seed, Draw.REFERENCE, 5))
     drawn = torch.randperm(int(writer.max()) + 1, generator=generator)
     ours = torch.isin(writer, drawn[: len(drawn) // 2])
@@ -243,7 +243,7 @@ def _hands(scribe: Scribe, words: Words, seed: int) -> Hands | None:
     if rows is None:
         return None
     real = words.at(rows)
-    hands = numbered(real)
+    hands = real.hands
     made = write(scribe, real.texts, seed, 2, hands)
     return compare_hands(measures_of(made), measures_of(real), hands)
 

@@ -28,7 +28,6 @@ from gansmith.metrics.lift import (
     Slice,
     TestWords,
     arm_of,
-    number_writers,
     parts_of,
     reductions_of,
     slices_of,
@@ -37,6 +36,7 @@ from gansmith.metrics.reading import BATCH, HEIGHT
 from gansmith.metrics.usefulness import sizes_of
 from gansmith.runtime import pick_precision
 from gansmith.scribe import Scribe
+from gansmith.variance import numbered
 from gansmith.word_pools import Press, against_hand, fingerprint
 
 Say = Callable[[str], None]
@@ -166,7 +166,7 @@ class _Trial:
             Press(*what, lexicon=asked.lexicon, corpus=asked.corpus),
             words_of(real, alphabet).at(rows),
             [real.written.texts[row] for row in rows.tolist()],
-            TestWords(test.written.texts, number_writers(writers)),
+            TestWords(test.written.texts, numbered(writers)),
             lesson,
             asked,
             say,

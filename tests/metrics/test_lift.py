@@ -14,7 +14,6 @@ from gansmith.metrics.lift import (
     Slice,
     TestWords,
     arm_of,
-    number_writers,
     parts_of,
     reduction,
     reductions_of,
@@ -92,10 +91,6 @@ def test_where_nothing_was_misread_there_is_nothing_to_reduce() -> None:
     assert reduction(none, none, writers) == (0.0, 0.0, 0.0)
     assert reduction(none, some, writers) == (1.0, 1.0, 1.0)
     assert all(math.isfinite(x) and x < 0 for x in reduction(some, none, writers))
-
-
-def test_writers_are_numbered_as_they_come() -> None:
-    assert number_writers(["b", "a", "b", "c"]).tolist() == [0, 1, 0, 2]
 
 
 TEXTS = ["le", "maison", "été", "Wagner", "d'anticonstitution", "charpente", "œuvre"]

@@ -8,8 +8,7 @@ writers are few, and the words of one hand are misread together.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -284,12 +283,6 @@ def parts_of(test: TestWords, known: Sequence[str]) -> dict[str, dict[str, Tenso
         "vocabulary": {"a known text": inside, "an unknown text": ~inside},
         "characters": {f"a character seen < {RARE} times": rare, "no such character": ~rare},
     }
-
-
-def number_writers(writers: Iterable[str]) -> Tensor:
-    """int64 (T,): the same number for the same writer."""
-    numbers: Counter[str] = Counter()
-    return torch.tensor([numbers.setdefault(writer, len(numbers)) for writer in writers])
 
 
 def _drawn(count: int, replicates: int, generator: torch.Generator) -> Tensor:

@@ -12,10 +12,9 @@ from gansmith.metrics.words.hands import (
     MEASURES,
     chosen_rows,
     compare_hands,
-    deviations,
     measures_of,
 )
-from gansmith.metrics.words.sets import Words, gather, numbered
+from gansmith.metrics.words.sets import Words, gather
 
 
 def bars(
@@ -72,21 +71,6 @@ def test_paper_alone_is_measured_without_an_error() -> None:
     assert measures_of(gather([np.full((32, 24), 255, np.uint8)], ["a"])).isfinite().all()
 
 
-def test_deviations_between_hands_are_free_of_what_words_add() -> None:
-    generator = torch.Generator().manual_seed(0)
-    sizes = torch.randint(5, 20, (400,), generator=generator)
-    hands = torch.arange(400).repeat_interleave(sizes)
-    noise = torch.randn(len(hands), 2, generator=generator, dtype=torch.float64)
-    apart = 0.5 * torch.randn(400, generator=generator, dtype=torch.float64)[hands]
-    values = torch.stack([2 * noise[:, 0] + apart, 2 * noise[:, 1]], 1)
-    between, within = deviations(values, hands)
-    assert within.tolist() == pytest.approx([2, 2], rel=0.05)
-    assert between.tolist() == pytest.approx([0.5, 0], abs=0.12)
-    # Without noise it is that of the hands themselves.
-    exact = deviations(torch.tensor([[1.0], [1.0], [3.0], [3.0]]), torch.tensor([0, 0, 1, 1]))
-    assert exact[:, 0].tolist() == pytest.approx([math.sqrt(2), 0])
-
-
 def test_the_ratio_of_spreads_and_its_error() -> None:
     generator = torch.Generator().manual_seed(1)
     hands = torch.arange(60).repeat_interleave(12)
@@ -119,6 +103,6 @@ def test_writers_of_few_words_are_left_out() -> None:
     rows = chosen_rows(a_set(writers))
     assert rows is not None
     assert len(rows) == 8 * 30
-    assert numbered(a_set(writers).at(rows)).bincount().tolist() == [30] * 8
+    assert a_set(writers).at(rows).hands.bincount().tolist() == [30] * 8
     assert chosen_rows(a_set(writers[:-49])) is None  # seven writers
     assert chosen_rows(a_set(None)) is None

@@ -18,6 +18,7 @@ from torch import Tensor
 from gansmith.data.words import characters
 from gansmith.metrics.reading import to_ink
 from gansmith.metrics.words.sets import Words
+from gansmith.variance import deviations
 
 NOISE = 0.1  # ink below is paper
 INK = 0.25  # ink above is a stroke's
@@ -169,23 +170,6 @@ def compare_hands(made: Tensor, real: Tensor, hands: Tensor) -> Hands:
     }
     together = _jackknifed(without[:, kept].mean(1))
     return Hands(count, len(hands), spreads, float(ratios[kept].mean()), float(together))
-
-
-def deviations(values: Tensor, hands: Tensor) -> Tensor:
-    """(2, M): the standard deviations between hands and within them, of values (N, M).
-
-    One-way random effects (Searle et al. 1992, eq. 3.4): what chance within a hand adds to its mean is
-    taken away. Nought where that is more than there is.
-    """
-    count, total = int(hands.max()) + 1, len(hands)
-    sizes = hands.bincount(minlength=count).double()
-    sums = torch.zeros(count, values.shape[1], dtype=values.dtype).index_add_(0, hands, values)
-    means = sums / sizes[:, None]
-    within = (values - means[hands]).square().sum(0) / (total - count)
-    apart = (means - values.mean(0)).square()
-    between = (sizes[:, None] * apart).sum(0) / (count - 1)
-    size = (total - sizes.square().sum() / total) / (count - 1)
-    return torch.stack([((between - within) / size).clamp_min(0), within]).sqrt()
 
 
 def _ratios(made: Tensor, real: Tensor, hands: Tensor) -> Tensor:

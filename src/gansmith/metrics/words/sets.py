@@ -18,6 +18,7 @@ from gansmith.errors import GansmithError
 from gansmith.measures import LINE_HEIGHT
 from gansmith.models.layout import encode, label_rows
 from gansmith.runtime import Draw, derive_seed
+from gansmith.variance import numbered
 
 KEPT = 0.1  # share of the words that is set aside where none are given
 FEWEST_WRITERS = 10  # below which words are set aside and not writers
@@ -45,6 +46,12 @@ class Words:
             tuple(self.texts[n] for n in places),
             self.writers and tuple(self.writers[n] for n in places),
         )
+
+    @property
+    def hands(self) -> Tensor:
+        """(N,): whose each word is, numbered from 0; of words that have writers."""
+        assert self.writers is not None
+        return numbered(self.writers)
 
     def labels(self, alphabet: Sequence[str]) -> Tensor:
         """(N, 1 + L): each word's width and its characters' numbers. All must be in the alphabet."""
@@ -89,13 +96,6 @@ def at_line_height(words: Words) -> Words:
     return Words(torch.cat(smaller), words.widths // times, words.texts, words.writers)
 
 
-def numbered(words: Words) -> Tensor:
-    """(N,): whose each word is, numbered from 0, of words that have writers."""
-    assert words.writers is not None
-    numbers = {name: n for n, name in enumerate(sorted(set(words.writers)))}
-    return torch.tensor([numbers[name] for name in words.writers])
-
-
 def set_aside(words: Words, seed: int = 0) -> tuple[Tensor, Tensor, str]:
     """Numbers of the words to learn from and of those to keep, and of which kind these are.
 
@@ -109,7 +109,7 @@ def set_aside(words: Words, seed: int = 0) -> tuple[Tensor, Tensor, str]:
         kept = torch.zeros(len(words), dtype=torch.bool)
         kept[mixed[: int(wanted)]] = True
         return (~kept).nonzero()[:, 0], kept.nonzero()[:, 0], "words"
-    writer = numbered(words)
+    writer = words.hands
     counts = writer.bincount()
     drawn = torch.from_numpy(order(count, derive_seed(seed, Draw.HELD_OUT), 0, count))
     before = counts[drawn].cumsum(0) - counts[drawn]
