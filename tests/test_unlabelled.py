@@ -126,9 +126,9 @@ def test_a_run_with_unlabelled_words_that_is_cut_off_ends_byte_identical(
     seen: list[int] = []
     learn = word_objectives.recogniser_losses
 
-    def watched(network, batch, images):  # type: ignore[no-untyped-def]
-        seen.append(planted(batch.real))
-        return learn(network, batch, images)
+    def watched(network, lesson, images):  # type: ignore[no-untyped-def]
+        seen.append(planted(lesson.words))
+        return learn(network, lesson, images)
 
     monkeypatch.setattr(word_objectives, "recogniser_losses", watched)
     a_config = words_config(**SHORT, reading_from=50.0, on_failure="warn")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -9,7 +10,7 @@ from gansmith.ada import Odds
 from gansmith.models import build_networks
 from gansmith.models.layout import encode, label_rows
 from gansmith.reader import TURNS, Reader
-from gansmith.stream import Batch, Deal
+from gansmith.stream import Deal, Lesson
 from gansmith.word_objectives import (
     GUIDED_WORDS,
     balanced,
@@ -101,11 +102,24 @@ def test_the_generator_heeds_the_recogniser_only_once_it_reads() -> None:
 def test_the_recogniser_is_guided_at_first_and_then_learns_by_ctc_alone() -> None:
     torch.manual_seed(0)
     reader = Reader(words_config(), words(), CPU)
-    batch = Batch(deal().real, deal().labels)
-    guided = recogniser_losses(reader.network, batch, 0)
-    alone = recogniser_losses(reader.network, batch, GUIDED_WORDS)
+    lesson = Lesson(deal().real, deal().labels, 0)
+    guided = recogniser_losses(reader.network, lesson, 0)
+    alone = recogniser_losses(reader.network, lesson, GUIDED_WORDS)
     assert guided["total"] > guided["loss_r"]
     assert alone["total"] == alone["loss_r"]
+
+
+def test_rendered_words_are_learnt_from_and_say_nothing_of_how_well_it_reads() -> None:
+    torch.manual_seed(0)
+    reader = Reader(words_config(), words(), CPU)
+    reader.network.eval()  # or batch norm would see other words
+    real, labels = deal().real, deal().labels
+    found, alone = (
+        recogniser_losses(reader.network, Lesson(real[:n], labels[:n], copied), 0)
+        for n, copied in ((len(real), 1), (len(real) - 1, 0))
+    )
+    assert found["loss_r"] == pytest.approx(alone["loss_r"].item(), rel=1e-5)
+    assert found["total"] != alone["total"]
 
 
 def test_a_reader_takes_turns_until_it_reads() -> None:

@@ -29,7 +29,7 @@ from gansmith.signals import Stop, Stopped
 from gansmith.stream import Deal, describe
 from gansmith.summary import guard_bf16
 from gansmith.watch import Progress, Silent, Watcher
-from gansmith.word_stream import about_unlabelled, open_stream
+from gansmith.word_stream import WordStream, about_unlabelled, open_stream
 
 APART = 1_000_000  # batches from those of the game to those that the recogniser has besides
 
@@ -235,14 +235,15 @@ class Session:
         )
 
     def _learn_to_read(self, reader: Reader) -> dict[str, Tensor]:
-        """The recogniser's turns, on real words whose text is known."""
+        """The recogniser's turns, on words whose text is known."""
+        assert isinstance(self.stream, WordStream)
         images = self.learnt * self.config.batch_size
         r: dict[str, Tensor] = {}
         for turn in range(reader.turns(self.step)):
             besides = APART + self.step * TURNS + turn
-            batch = self.stream.batch(besides if turn else self.step)
+            lesson = self.stream.lesson(besides if turn else self.step)
             with self.precision.autocast():
-                r = word_objectives.recogniser_losses(reader.network, batch, images)
+                r = word_objectives.recogniser_losses(reader.network, lesson, images)
             reader.optimizer.zero_grad()
             r["total"].backward()  # type: ignore[no-untyped-call]
             clip(reader.network, LONGEST)

@@ -102,6 +102,7 @@ class Draw(IntEnum):
     HELD_OUT = 10  # which real examples are kept from training
     REFEREE = 11  # the training of the recognisers that words are judged by
     SUBSET = 12  # which real examples are taken where fewer are wanted
+    COPYBOOK = 13  # what rendered hands write
 
 
 def derive_seed(seed: int, *path: int) -> int:

@@ -58,6 +58,15 @@ class Deal(NamedTuple):
     asked: Tensor | None
 
 
+class Lesson(NamedTuple):
+    """What a recogniser learns from: words (N, 1, H, W), the last `copied` of which are rendered, and
+    their labels (N, 1 + L)."""
+
+    words: Tensor
+    labels: Tensor
+    copied: int
+
+
 class Stream:
     """The data set as an endless row of batches."""
 

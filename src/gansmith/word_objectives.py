@@ -15,7 +15,7 @@ from gansmith.models.recogniser import Recogniser, placing_loss, reading_loss
 from gansmith.models.words import Discriminator
 from gansmith.objectives import figures_of
 from gansmith.reader import Reader
-from gansmith.stream import Batch, Deal
+from gansmith.stream import Deal, Lesson
 
 DISTORTED = 0.7  # of the usual strength, what the recogniser in the game is shown
 GUIDED, GUIDED_WORDS = 3.0, 10_000  # weight of the guess at where characters lie; fading to 0
@@ -80,19 +80,23 @@ def generator_losses(
     return {"total": total, **losses}
 
 
-def recogniser_losses(recogniser: Recogniser, batch: Batch, images_seen: int) -> dict[str, Tensor]:
-    """What the recogniser minimises, as ``total``: CTC on distorted real words.
+def recogniser_losses(
+    recogniser: Recogniser, lesson: Lesson, images_seen: int
+) -> dict[str, Tensor]:
+    """What the recogniser minimises, as ``total``: CTC on distorted words. ``loss_r`` is that of real
+    ones, which alone say how well it reads.
 
     CTC alone is long at a loss where in a word each character lies; about where is known from the
     usual widths. For the first words the recogniser is told so too, less and less, while they are
     distorted more and more.
     """
-    real, labels = batch
-    assert labels is not None
+    words, labels, copied = lesson
     begun = min(1.0, images_seen / GUIDED_WORDS)
-    distorted = distort(real, labels[:, 0], DISTORTED * begun)
+    distorted = distort(words, labels[:, 0], DISTORTED * begun)
     log_probabilities = recogniser(distorted, labels[:, 0])
-    total = loss = reading_loss(log_probabilities, labels, recogniser.height)
+    total = reading_loss(log_probabilities, labels, recogniser.height)
+    n = len(words) - copied
+    loss = reading_loss(log_probabilities[:n], labels[:n], recogniser.height) if copied else total
     if begun < 1:
         guess = placing_loss(log_probabilities, labels, recogniser.height, recogniser.usual)
         total = total + GUIDED * (1 - begun) * guess

@@ -12,8 +12,8 @@ from pathlib import Path
 from gansmith import checkpoint
 from gansmith.data import order
 from gansmith.data.source import Array
-from gansmith.data.words.decode import Line, decode_word
-from gansmith.data.words.rendered import can_write, opencv, render, word_list
+from gansmith.data.words.decode import readable
+from gansmith.data.words.rendered import as_read, can_write, opencv, word_list
 from gansmith.errors import GansmithError
 from gansmith.metrics.lessons import Pool, gather
 from gansmith.metrics.reading import HEIGHT
@@ -69,7 +69,8 @@ class Press:
 
         def write() -> Made:
             self.say(f"writing {len(wanted):,} words")
-            return ((word.image, word.text) for word in scribe.stream(wanted, len(wanted), seed))
+            made = scribe.stream(wanted, len(wanted), seed)
+            return readable(((word.image, word.text) for word in made), HEIGHT)
 
         weights = hashlib.sha256(checkpoint.encode(scribe.model.network.state_dict())).hexdigest()
         return self._pool(f"{weights} on {scribe.model.device.type}", wanted, write)
@@ -77,15 +78,11 @@ class Press:
     def rendered(self, texts: list[str]) -> Pool:
         wanted, seed = self._drawn(texts), self.seed
 
-        def write() -> Made:
-            for number, text in enumerate(wanted):
-                yield render(text, number, seed)[0], text
-
-        return self._pool("rendered 1", wanted, write)
+        return self._pool("rendered 1", wanted, lambda: as_read(wanted, HEIGHT, seed))
 
     def _pool(self, by: str, wanted: list[str], write: Callable[[], Made]) -> Pool:
         key = f"{by}: {len(wanted)} words {fingerprint(wanted)}, seed {self.seed}"
-        return Pool(key, cache(lambda: gather(_as_read(write()), self.alphabet)))
+        return Pool(key, cache(lambda: gather(write(), self.alphabet)))
 
     def _drawn(self, texts: list[str]) -> list[str]:
         """As many as the pool holds, each as often as any other."""
@@ -103,17 +100,6 @@ def against_hand(texts: Sequence[str]) -> str | None:
     except GansmithError as error:
         return str(error).rstrip(".")
     return None
-
-
-def _as_read(words: Made) -> Made:
-    """Decoded as if they came from a disk: what only made words have, and real ones have not, would
-    give them away. What could not be used from there is left out here."""
-    for picture, text in words:
-        try:
-            read = decode_word(picture, text, Line(HEIGHT))
-        except GansmithError:  # nothing to be seen on it
-            continue
-        yield read, text
 
 
 def fingerprint(texts: Sequence[str]) -> str:

@@ -16,17 +16,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.config import Config, DataSpec
-from gansmith.data import Dataset, order
+from gansmith.data import Dataset, Strip, order
 from gansmith.data.words import characters
+from gansmith.data.words.rendered import as_read
+from gansmith.errors import GansmithError
 from gansmith.models import draw_latent
 from gansmith.models.layout import encode, label_rows, widths_for
 from gansmith.models.words import padded
 from gansmith.runtime import Draw, World, derive_seed
-from gansmith.stream import Batch, Deal, Stream, to_network
+from gansmith.stream import Batch, Deal, Lesson, Stream, to_network
 
 POOL = 32  # batches
 LONGEST = 24  # characters of a text that is put together
 SHEET = 6  # styles beside each other on a sheet
+COPYBOOK = 4000  # rendered words
 
 
 def open_stream(
@@ -42,6 +45,7 @@ class Pool:
     """A pool's batches, in the order in which they come."""
 
     rows: tuple[Tensor, ...]  # which examples are read
+    copied: tuple[Tensor, ...]  # and which rendered words beside them
     shown: tuple[Tensor, ...]  # which are shown to the discriminator
     labels: tuple[Tensor, ...]  # what is asked for beside them
     latents: tuple[Tensor, ...]  # and in which style
@@ -62,6 +66,7 @@ class WordStream(Stream):
         if dataset.unlabelled:
             self.strips.append(dataset.unlabelled.strip)  # may be many: they stay where they are
         self.shown = torch.cat([self.rows.cpu(), len(dataset) + dataset.beside])
+        self.copybook = self._copybook() if config.copybook else torch.zeros(0, dtype=torch.int64)
         self.pool = lru_cache(maxsize=4)(self._pool)
 
     def _labels(self, dataset: Dataset) -> Tensor:
@@ -78,6 +83,15 @@ class WordStream(Stream):
     def batch(self, index: int) -> Batch:
         pool, place = divmod(index, POOL)
         return self.take(self.pool(pool).rows[place][self.own])
+
+    def lesson(self, index: int) -> Lesson:
+        """The index-th batch, and as many rendered words after it where there is a copybook."""
+        pool, place = divmod(index, POOL)
+        rows = self.rows[self.pool(pool).rows[place][self.own].to(self.rows.device)].cpu()
+        copied = self.pool(pool).copied[place][self.own] if len(self.copybook) else self.copybook
+        words, labels = self._rows(torch.cat([rows, copied]))
+        assert labels is not None
+        return Lesson(words, labels, len(copied))
 
     def latent(self, index: int) -> Tensor:
         pool, place = divmod(index, POOL)
@@ -122,6 +136,33 @@ class WordStream(Stream):
         values = self._values(rows.cpu(), padded(labels[:, 0], self.spec.shape[1]))
         return Batch(to_network(values, self.spec), labels.to(self.device))
 
+    def _copybook(self) -> Tensor:
+        """Of all words, the numbers of rendered ones, which say what these say or could."""
+        assert self.known is not None
+        assert self.spec.script is not None
+        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, Draw.COPYBOOK))
+        rows = torch.randint(self.size, (COPYBOOK,), generator=generator)
+        alphabet = self.spec.script.alphabet
+        texts = [
+            "".join(alphabet[code - 1] for code in row if code)
+            for row in self._texts(rows, generator).tolist()
+        ]
+        height, seed = self.spec.shape[1], self.config.seed
+        written = [*as_read(texts, height, seed)]
+        if not written:
+            raise GansmithError(
+                "copybook: expected texts that can be rendered (Latin letters, digits, marks), "
+                f"found none such as {texts[0]!r}; leave it out"
+            )
+        strip = Strip.of(picture for picture, _ in written)
+        codes = encode([characters(text) for _, text in written], alphabet)
+        known = len(self.known)
+        length = max(codes.shape[1], self.known.shape[1] - 1)
+        labels = label_rows(strip.widths, fill(codes, length)).to(self.known.device)
+        self.known = torch.cat([fill(self.known, 1 + length), labels])
+        self.strips.append(strip)
+        return torch.arange(known, known + len(strip))
+
     def _values(self, rows: Tensor, width: int) -> Tensor:
         """uint8 (n, 1, H, width), each word from the strip that it lies in."""
         shape, first = (len(rows), 1, self.spec.shape[1], width), 0
@@ -146,6 +187,9 @@ class WordStream(Stream):
         widths = widths_for(codes, latents, self.spec)
         sequence = torch.randperm(POOL, generator=generator).tolist()
         labels = label_rows(widths, codes)
+        copied = self.copybook
+        if len(copied):
+            copied = copied[torch.randint(len(copied), (count,), generator=generator)]
 
         def cut(what: Tensor, widths: Tensor) -> tuple[Tensor, ...]:
             batches = torch.split(what[torch.argsort(widths, stable=True)], size)
@@ -153,6 +197,7 @@ class WordStream(Stream):
 
         return Pool(
             cut(rows, self._label(rows)[:, 0]),
+            cut(copied, self._known(copied)[:, 0]) if len(copied) else (),
             cut(shown, self._known(shown)[:, 0]),
             cut(labels, widths),
             cut(latents, widths),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import IO
@@ -100,6 +100,18 @@ def decode_word(content: bytes | Array, text: str | None, line: Line) -> Array:
     small = np.asarray(Image.fromarray(ink).resize(size, filter_, reducing_gap=3.0))
     whole = max(2, -(-size[0] // line.column)) * line.column
     return fill_up(small, whole, (whole - size[0]) // 2)
+
+
+def readable(words: Iterable[tuple[Array, str]], height: int) -> Iterator[tuple[Array, str]]:
+    """Words that were made and what they say, decoded as if they came from a disk: what only made
+    words have, and real ones have not, would give them away. What could not be used from there is
+    left out here."""
+    for picture, text in words:
+        try:
+            read = decode_word(picture, text, Line(height))
+        except GansmithError:  # nothing to be seen on it
+            continue
+        yield read, text
 
 
 def fitting(natural: float, count: int | None) -> float:

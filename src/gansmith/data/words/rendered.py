@@ -10,7 +10,7 @@ them (versions below 5) and draws ASCII; accents are added here as strokes of th
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 
 from gansmith.data.arrays import open_digits
 from gansmith.data.source import Array, Item, Skipped, Source
+from gansmith.data.words.decode import readable
 from gansmith.data.words.text import reason_against
 from gansmith.errors import GansmithError
 
@@ -92,6 +93,13 @@ class DigitStrings(Source):
 def render(text: str, index: int, seed: int = 0) -> tuple[Array, str]:
     """`text` in one of `WRITERS` hands, uint8 H×W, and whose; of one index and seed always the same."""
     return _by_someone(text, np.random.Generator(np.random.Philox(key=[seed, index])), seed)
+
+
+def as_read(texts: Iterable[str], height: int, seed: int = 0) -> Iterator[tuple[Array, str]]:
+    """Each text that the pen can write, in one of the hands, uint8 (height, W) as it would be read
+    from a disk, and the text."""
+    numbered = ((n, text) for n, text in enumerate(texts) if can_write(text))
+    return readable(((render(text, n, seed)[0], text) for n, text in numbered), height)
 
 
 def _by_someone(text: str, draw: np.random.Generator, seed: int) -> tuple[Array, str]:
