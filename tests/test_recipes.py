@@ -61,6 +61,7 @@ FACTS = {
     "fast": {"model": "compact", "size": None, "conditional": "auto", "augment": ()},
     "fast-few": {"model": "compact", "size": None, "conditional": "auto", "augment_p": 0.8},
     "words": {"model": "words", "size": "32", "beta1": 0.0, "d_norm": "none", "reading": 2.0},
+    "words-few": {"model": "words", "augment": ("affine",), "augment_p": 0.8, "copybook": "auto"},
 }
 
 

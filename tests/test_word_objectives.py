@@ -5,10 +5,12 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from gansmith.ada import Odds
 from gansmith.models import build_networks
 from gansmith.models.layout import encode, label_rows
+from gansmith.models.words import leaning
 from gansmith.reader import TURNS, Reader
 from gansmith.stream import Deal, Lesson
 from gansmith.word_objectives import (
@@ -18,6 +20,7 @@ from gansmith.word_objectives import (
     generator_losses,
     recogniser_losses,
     shown,
+    upright,
 )
 from tests.builders import CPU, words, words_config
 
@@ -43,9 +46,33 @@ def test_both_gradients_have_one_spread_where_the_weight_is_one() -> None:
         made = fake * 1.0  # as a generator's: no leaf
         total = balanced((made * a).sum(), (made * b).sum(), made, asked, weight)
         (gradient,) = torch.autograd.grad(total, fake)
-        share = weight * a[inside > 0].std() / b[inside > 0].std()
+        of_r = upright(b, fake.detach())
+        share = weight * a[inside > 0].std() / of_r[inside > 0].std()
         limited = min(float(share), 100.0)
-        torch.testing.assert_close(gradient, a + limited * b)
+        torch.testing.assert_close(gradient, a + limited * of_r)
+
+
+def test_a_recogniser_has_no_say_in_how_far_a_word_leans() -> None:
+    """Beside what really leaning it changes; in all else it has its say."""
+    generator = torch.Generator().manual_seed(2)
+    smooth = torch.nn.functional.interpolate(
+        torch.rand(3, 1, 8, 24, generator=generator), (32, 96), mode="bicubic"
+    )
+    words = F.pad(smooth, (8, 8))
+    little = torch.full((3,), 1e-3)
+    shear = (leaning(words, little) - leaning(words, -little)) / 2e-3
+    gradient = shear + 0.1 * torch.randn(words.shape, generator=generator)
+
+    def part(of: Tensor) -> Tensor:
+        """Its cosine with leaning."""
+        return F.cosine_similarity(of.flatten(1), shear.flatten(1)).abs()
+
+    left = upright(gradient, words)
+    assert (part(gradient) > 0.5).all()
+    assert (part(left) < 0.1).all()
+    taken = gradient - left
+    assert (F.cosine_similarity(taken.flatten(1), shear.flatten(1)) > 0.95).all()
+    assert not upright(torch.zeros_like(words), torch.zeros_like(words)).any()
 
 
 def test_the_recognisers_share_is_limited() -> None:
@@ -54,7 +81,7 @@ def test_the_recognisers_share_is_limited() -> None:
     a, b = torch.randn(1, 1, 4, 4), torch.randn(1, 1, 4, 4)
     total = balanced((made * a).sum(), (made * 1e-9 * b).sum(), made, asked, 1.0)
     (gradient,) = torch.autograd.grad(total, made)
-    torch.testing.assert_close(gradient, a + 1e-7 * b)
+    torch.testing.assert_close(gradient, a + 1e-7 * upright(b, made.detach()))
     total = balanced((made * a).sum(), (made * 0.0).sum(), made, asked, 1.0)
     (gradient,) = torch.autograd.grad(total, made)
     torch.testing.assert_close(gradient, a)  # nothing to say: not a division by zero

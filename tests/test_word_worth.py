@@ -18,7 +18,7 @@ from gansmith.assess import worth
 from gansmith.cli import main
 from gansmith.data import Dataset, open_source, prepare
 from gansmith.data.words.decode import Line, decode_word
-from gansmith.data.words.rendered import RenderedWords
+from gansmith.data.words.rendered import RenderedWords, against_hand
 from gansmith.errors import GansmithError
 from gansmith.generate import Model
 from gansmith.metrics import lessons
@@ -26,7 +26,7 @@ from gansmith.metrics.lift import Lift
 from gansmith.metrics.reading import Batches, Errors
 from gansmith.run import RunFolder
 from gansmith.scribe import Scribe
-from gansmith.word_pools import Press, against_hand
+from gansmith.word_pools import Press
 from gansmith.word_worth import Asked, load_all, worth_of_words
 from tests import builders
 

@@ -98,7 +98,7 @@ class Config(Section):
     reading_from: Weight = 2.0  # the recogniser's loss a character below which it is listened to
     style: Weight = 3.0  # weight of a style's being found again in what is written in it
     recombined: Share = 0.5  # of the texts: the beginning of one and the end of another
-    copybook: bool = False  # whether the recogniser learns from rendered words besides
+    copybook: Literal["no", "auto", "yes"] = "no"  # rendered words, to learn to read from besides
 
     # the optimisers
     batch_size: Annotated[int, Field(ge=2)] = 64

@@ -29,7 +29,7 @@ from gansmith.signals import Stop, Stopped
 from gansmith.stream import Deal, describe
 from gansmith.summary import guard_bf16
 from gansmith.watch import Progress, Silent, Watcher
-from gansmith.word_stream import WordStream, about_unlabelled, open_stream
+from gansmith.word_stream import WordStream, open_stream
 
 APART = 1_000_000  # batches from those of the game to those that the recogniser has besides
 
@@ -333,7 +333,7 @@ class Session:
         self._say(
             f"score: {self.judge.protocol}, every {self.judge.interval:,} steps; lower is nearer"
         )
-        if self.dataset.unlabelled:
-            self._say(about_unlabelled(self.dataset))
+        for remark in self.stream.remarks:
+            self._say(remark)
         if wrong:
             self._say(f"bf16 is wrong on this machine in {', '.join(wrong)}: kept in fp32")

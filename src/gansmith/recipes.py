@@ -8,6 +8,7 @@ from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
 
 FEW = 1000  # pictures, below which a discriminator soon knows them all by heart
+FEW_WORDS = 2000  # words, below which a recogniser reads no stranger's hand
 SMALL, LARGE = 24, 64  # pixels of the longer side: what the default size stays within
 
 
@@ -189,6 +190,18 @@ def words() -> Config:
     )
 
 
+def words_few() -> Config:
+    """`words` for fewer than `FEW_WORDS`: the discriminator sees them distorted as far as it knows
+    them by heart (`fast_few`), the recogniser learns to read from rendered words as well."""
+    return words().with_(
+        recipe="words-few",
+        augment=("affine",),
+        augment_target=0.6,
+        augment_kimg=10.0,
+        copybook="auto",
+    )
+
+
 RECIPES: dict[str, Callable[[], Config]] = {
     "dcgan": dcgan,
     "dcgan-32": dcgan_32,
@@ -199,6 +212,7 @@ RECIPES: dict[str, Callable[[], Config]] = {
     "few-images": few_images,
     "gan-1d": gan_1d,
     "words": words,
+    "words-few": words_few,
 }
 
 
@@ -214,6 +228,8 @@ def choose(kind: str, count: int, height: int | None, width: int | None) -> tupl
     if kind == "points":
         return "gan-1d", "the data are points"
     if kind == "words":
+        if count < FEW_WORDS:
+            return "words-few", f"there are only {count:,} words with transcriptions"
         return "words", "the pictures have transcriptions"
     if count < FEW:
         return "fast-few", f"there are only {count:,} pictures"

@@ -126,11 +126,24 @@ def balanced(
     the latter brought to `weight` times the spread of the former.
 
     ∇ = ∇D + a ∇R with a = α σ(∇D) / (ε + σ(∇R)), at most `MOST_READING` (Fogel et al. 2020, eq. 5;
-    they do not shift the mean either). σ over the words' own pixels.
+    they do not shift the mean either). σ over the words' own pixels. How far a word leans is a hand's
+    matter, and the recogniser has no say in it: it would have all stand as most do.
     """
     (of_d,) = torch.autograd.grad(adversarial, fake)
     (of_r,) = torch.autograd.grad(reading, fake)
+    of_r = upright(of_r, fake.detach())
     inside = column_mask(asked[:, 0], fake.shape[3], 1).expand_as(fake) > 0
     spread_d, spread_r = (g[inside].std() for g in (of_d, of_r))
     share = (weight * spread_d / (spread_r + 1e-12)).clamp(max=MOST_READING)
     return (fake * (of_d + share * of_r)).sum()
+
+
+def upright(gradient: Tensor, words: Tensor) -> Tensor:
+    """`gradient` at `words` (N, 1, H, W) without what it has along their shear: a step against what is
+    left leans no word, to first order."""
+    height = words.shape[2]
+    up = torch.arange(height - 1, -height, -2, device=words.device)[:, None] / height
+    beside = F.pad(words.float(), (1, 1))
+    shear = up * (beside[..., 2:] - beside[..., :-2])
+    along, length = ((x * shear).sum((1, 2, 3), keepdim=True) for x in (gradient, shear))
+    return gradient - shear * along / length.clamp_min(1e-6)

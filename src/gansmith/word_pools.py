@@ -13,7 +13,7 @@ from gansmith import checkpoint
 from gansmith.data import order
 from gansmith.data.source import Array
 from gansmith.data.words.decode import readable
-from gansmith.data.words.rendered import as_read, can_write, opencv, word_list
+from gansmith.data.words.rendered import as_read, can_write, word_list
 from gansmith.errors import GansmithError
 from gansmith.metrics.lessons import Pool, gather
 from gansmith.metrics.reading import HEIGHT
@@ -22,7 +22,6 @@ from gansmith.scribe import Scribe
 from gansmith.synthetic.words import texts_of
 
 Say = Callable[[str], None]
-MOST = 0.9  # of the texts: if the rendered hand can write less, there is no comparing with it
 Made = Iterator[tuple[Array, str]]
 
 
@@ -88,18 +87,6 @@ class Press:
         """As many as the pool holds, each as often as any other."""
         seed = derive_seed(self.seed, Draw.USEFULNESS)
         return [texts[row] for row in order(len(texts), seed, 0, self.count)]
-
-
-def against_hand(texts: Sequence[str]) -> str | None:
-    """Why there is no comparing with rendered hands that write such texts; None where there is."""
-    able = sum(map(can_write, texts))
-    if able < MOST * len(texts):
-        return f"the rendered hand can write only {able:,} of {len(texts):,} texts"
-    try:
-        opencv()
-    except GansmithError as error:
-        return str(error).rstrip(".")
-    return None
 
 
 def fingerprint(texts: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 from gansmith.config import Config, DataSpec
 from gansmith.data import Dataset, Strip, order
 from gansmith.data.words import characters
-from gansmith.data.words.rendered import as_read
+from gansmith.data.words.rendered import against_hand, as_read
 from gansmith.errors import GansmithError
 from gansmith.models import draw_latent
 from gansmith.models.layout import encode, label_rows, widths_for
@@ -66,7 +66,12 @@ class WordStream(Stream):
         if dataset.unlabelled:
             self.strips.append(dataset.unlabelled.strip)  # may be many: they stay where they are
         self.shown = torch.cat([self.rows.cpu(), len(dataset) + dataset.beside])
-        self.copybook = self._copybook() if config.copybook else torch.zeros(0, dtype=torch.int64)
+        self.copybook = torch.zeros(0, dtype=torch.int64)
+        if dataset.unlabelled:
+            self.remarks.append(about_unlabelled(dataset))
+        if config.copybook != "no":
+            assert dataset.written is not None
+            self._open_copybook(against_hand([t for t in dataset.written.texts if t]))
         self.pool = lru_cache(maxsize=4)(self._pool)
 
     def _labels(self, dataset: Dataset) -> Tensor:
@@ -136,8 +141,13 @@ class WordStream(Stream):
         values = self._values(rows.cpu(), padded(labels[:, 0], self.spec.shape[1]))
         return Batch(to_network(values, self.spec), labels.to(self.device))
 
-    def _copybook(self) -> Tensor:
-        """Of all words, the numbers of rendered ones, which say what these say or could."""
+    def _open_copybook(self, against: str | None) -> None:
+        """Put rendered words beside the others, which say what these say or could."""
+        if against and self.config.copybook == "yes":
+            raise GansmithError(f"copybook: {against}; use copybook=no")
+        if against:
+            self.remarks.append(f"copybook: none, as {against}")
+            return
         assert self.known is not None
         assert self.spec.script is not None
         generator = torch.Generator().manual_seed(derive_seed(self.config.seed, Draw.COPYBOOK))
@@ -149,11 +159,6 @@ class WordStream(Stream):
         ]
         height, seed = self.spec.shape[1], self.config.seed
         written = [*as_read(texts, height, seed)]
-        if not written:
-            raise GansmithError(
-                "copybook: expected texts that can be rendered (Latin letters, digits, marks), "
-                f"found none such as {texts[0]!r}; leave it out"
-            )
         strip = Strip.of(picture for picture, _ in written)
         codes = encode([characters(text) for _, text in written], alphabet)
         known = len(self.known)
@@ -161,7 +166,10 @@ class WordStream(Stream):
         labels = label_rows(strip.widths, fill(codes, length)).to(self.known.device)
         self.known = torch.cat([fill(self.known, 1 + length), labels])
         self.strips.append(strip)
-        return torch.arange(known, known + len(strip))
+        self.copybook = torch.arange(known, known + len(strip))
+        self.remarks.append(
+            f"copybook: {len(strip):,} rendered words to learn to read from besides"
+        )
 
     def _values(self, rows: Tensor, width: int) -> Tensor:
         """uint8 (n, 1, H, width), each word from the strip that it lies in."""

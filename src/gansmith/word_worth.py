@@ -16,6 +16,7 @@ import torch
 
 from gansmith.data import Dataset, cache_folder, nested
 from gansmith.data.words import characters
+from gansmith.data.words.rendered import against_hand
 from gansmith.errors import GansmithError
 from gansmith.generate import Model, load
 from gansmith.metrics.gain import Origin, spread
@@ -37,7 +38,7 @@ from gansmith.metrics.usefulness import sizes_of
 from gansmith.runtime import pick_precision
 from gansmith.scribe import Scribe
 from gansmith.variance import numbered
-from gansmith.word_pools import Press, against_hand, fingerprint
+from gansmith.word_pools import Press, fingerprint
 
 Say = Callable[[str], None]
 STEPS, POOL = 2500, 20_000

@@ -10,7 +10,7 @@ them (versions below 5) and draws ASCII; accents are added here as strokes of th
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -25,6 +25,7 @@ from gansmith.errors import GansmithError
 
 COUNT, DIGIT_STRINGS, WRITERS = 4000, 3000, 100
 HEIGHT = 48
+MOST = 0.9  # of the texts: if the pen can write less, it says too little of them
 FINE = 2  # times as fine as the result: where the pen draws
 _SCRIPTS = ("FONT_HERSHEY_SCRIPT_SIMPLEX", "FONT_HERSHEY_SCRIPT_COMPLEX")
 _UPRIGHT = ("FONT_HERSHEY_SIMPLEX", "FONT_HERSHEY_DUPLEX", "FONT_HERSHEY_COMPLEX_SMALL")
@@ -195,6 +196,18 @@ def can_write(text: str) -> bool:
         return reason_against(text) is None and all(_decomposed(c) for c in text)
     except GansmithError:
         return False
+
+
+def against_hand(texts: Sequence[str]) -> str | None:
+    """Why nothing is to be had of rendered hands that write such texts; None where something is."""
+    able = sum(map(can_write, texts))
+    if able < MOST * len(texts):
+        return f"the rendered hand can write only {able:,} of {len(texts):,} texts"
+    try:
+        opencv()
+    except GansmithError as error:
+        return str(error).rstrip(".")
+    return None
 
 
 def opencv() -> Any:
