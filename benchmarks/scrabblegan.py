@@ -2,6 +2,7 @@
 
     python -m benchmarks.scrabblegan speed --data words/train.parquet --threads 1
     python -m benchmarks.scrabblegan train --data words/train.parquet --out port.safetensors
+    python -m benchmarks.scrabblegan judge --data train.parquet --held-out validation.parquet
 
 After the text of Fogel et al. 2020 and, where it is silent, BigGAN (Brock et al. 2019), whose blocks it
 uses: a bank of 512×4×4 filters a character, made of the first of four chunks of 32 latents; three
@@ -24,7 +25,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -32,6 +34,11 @@ from benchmarks import record
 from gansmith.data import Dataset, prepare
 from gansmith.data.words import characters, open_words
 from gansmith.loop import Session
+from gansmith.metrics.distances import fid
+from gansmith.metrics.evaluation import split
+from gansmith.metrics.words.legibility import legibility
+from gansmith.metrics.words.referee import judge_for
+from gansmith.metrics.words.sets import gather, words_of
 from gansmith.models.layers import frozen
 from gansmith.models.layout import encode
 from gansmith.recipes import recipe
@@ -254,13 +261,50 @@ def train(data: Dataset, minutes: float, out: Path) -> None:
     save_file(dict(port.generator.state_dict()), out, notes)
 
 
+def judge(data: Dataset, held_out: Dataset, out: Path) -> dict[str, float]:
+    """The port's words by the measures of `gansmith evaluate --held-out`: the unseen words' own texts,
+    and FID between the half of them that is made and the other half, which is real."""
+    with safe_open(out, "pt") as file:
+        notes = file.metadata()
+    weights = load_file(out)
+    alphabet = characters(notes["alphabet"])
+    network = Generator(len(alphabet))
+    network.load_state_dict(weights)
+    network.eval()
+    unseen = words_of(held_out)
+    known = [n for n, t in enumerate(unseen.texts) if set(characters(t)) <= set(alphabet)]
+    unseen = unseen.at(known)
+    generator = torch.Generator().manual_seed(0)
+    images = []
+    for text in unseen.texts:
+        latent = torch.randn(1, 4 * CHUNK, generator=generator)
+        with torch.no_grad():
+            made = network(latent, encode([characters(text)], alphabet))[0, 0]
+        images.append(made.add(1).mul(127.5).round().byte().numpy())
+    written, referee = (
+        gather(images, unseen.texts),
+        judge_for(words_of(data), data.digest, say=print),
+    )
+    sides = split(len(unseen), len(unseen) // 2, 0)
+    real, ours = (referee.referee.features(w.values, w.widths) for w in (unseen, written))
+    return {
+        "step": float(notes["step"]),
+        "words": float(len(unseen)),
+        "fid": fid(ours[sides.held], real[sides.reference]),
+        "fid_floor": fid(real[sides.held], real[sides.reference]),
+        "cer": legibility(referee, written).errors.cer,
+        "cer_of_real": legibility(referee, unseen).errors.cer,
+    }
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("speed", "train"))
+    parser.add_argument("what", choices=("speed", "train", "judge"))
     parser.add_argument("--data", required=True, help="words with their texts")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--held-out", help="words by other writers, to judge by")
     parser.add_argument("--out", type=Path, default=Path("port.safetensors"))
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
@@ -268,10 +312,15 @@ def main(arguments: list[str] | None = None) -> None:
     if options.what == "train":
         train(data, options.minutes, options.out)
         return
-    result = speed(data, options.rounds)
-    print(result)
     config = {"threads": options.threads, "data": data.name, "digest": data.digest}
-    print(record.write(f"scrabblegan-{options.threads}", config, result))
+    if options.what == "judge":
+        unseen = prepare(open_words(options.held_out or options.data), height=32, width=None)
+        result, name = judge(data, unseen, options.out), "judged"
+        config |= {"minutes": options.minutes, "held_out": unseen.name, "of": unseen.digest}
+    else:
+        result, name = speed(data, options.rounds), f"{options.threads}"
+    print(result)
+    print(record.write(f"scrabblegan-{name}", config, result))
 
 
 if __name__ == "__main__":
