@@ -59,6 +59,9 @@ def test_a_key_like_no_other_is_answered_with_where_they_are_listed() -> None:
         ({"model": "mlp", "augment": ("flip",)}, "not for points"),
         ({"model": "mlp", "data": {"flip": True}}, "not for points"),
         ({"model": "mlp", "data": {"affine": True}}, "not for points"),
+        ({"copybook": "auto"}, "only words have a recogniser"),
+        ({"model": "words", "size": "32", "dropout": 0.1}, "no such switch"),
+        ({"model": "words", "size": "32", "augment": ("flip",)}, "words know affine alone"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(values: dict, word: str) -> None:

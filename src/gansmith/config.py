@@ -153,6 +153,8 @@ class Config(Section):
             )
         if self.model == "mlp" and (self.augment or self.data.flip or self.data.affine):
             problems.append("augment, data.flip and data.affine are for pictures, not for points")
+        if self.copybook != "no" and self.model != "words":
+            problems.append("copybook: only words have a recogniser that could learn from one")
         problems += self._problems_of_words() if self.model == "words" else []
         if problems:
             raise ValueError("; ".join(problems))
