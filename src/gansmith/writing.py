@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gansmith import checkpoint
 from gansmith.checkpoint import write_atomically
+from gansmith.data.source import Array
 from gansmith.data.words import read_word
 from gansmith.errors import GansmithError
 from gansmith.generate import load
@@ -24,6 +25,9 @@ from gansmith.scribe import PAPER, Scribe
 
 FRAMES = 48  # of a walk there and back
 AGAIN = "choose another --out"
+PLAINER = (
+    2.0  # with it, hands that imitate writers lie about as far apart as those do (docs/log.md)
+)
 
 
 def write_text(
@@ -54,7 +58,9 @@ def write_text(
         content = gif(on_one_size(frames))
     else:
         latents = [scribe.style(style_seed + n) for n in range(styles)]
-        latents = [style_like(scribe, run, like)] if like else latents
+        if like:
+            read = [read_word(path, scribe.height) for path in like]
+            latents = [style_like(discriminator_of(scribe, run), read)]
         content = png_bytes(stack([scribe.line(text, latent) for latent in latents]))
     with clear_errors(out, AGAIN):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -79,26 +85,26 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
     return between
 
 
-def style_like(scribe: Scribe, run: Path, examples: Sequence[Path]) -> Tensor:
-    """(Z,): the style that example words seem to be written in, by the run's discriminator.
+@torch.no_grad()
+def style_like(discriminator: words.Discriminator, examples: Sequence[Array]) -> Tensor:
+    """(Z,): the style that example words seem to be written in, uint8 (H, w) each, dark on white.
 
-    The mean over the words, brought to the length that latents have.
+    The mean of what the discriminator guesses, `PLAINER` times as far out, but no farther than styles
+    are: a guess is the mean of all styles that could be meant, and nearer to the usual than they.
     """
-    discriminator = _discriminator(scribe, run)
     found = []
-    for path in examples:
-        ink = torch.from_numpy(read_word(path, scribe.height)).float().div(-255).add(1)
-        width = padded(torch.tensor([ink.shape[1]]), scribe.height)
+    for example in examples:
+        ink = torch.from_numpy(example).float().div(-255).add(1)
+        width = padded(torch.tensor([ink.shape[1]]), discriminator.height)
         word = torch.nn.functional.pad(ink, (0, width - ink.shape[1]))[None, None]
-        with torch.no_grad():
-            _, seen = discriminator.look(word, torch.tensor([[ink.shape[1], 1]]))
+        _, seen = discriminator.look(word, torch.tensor([[ink.shape[1], 1]]))
         found.append(seen[0])
-    mean = torch.stack(found).mean(0)
-    style: Tensor = mean / mean.norm().clamp_min(1e-6) * math.sqrt(len(mean))
+    mean = PLAINER * torch.stack(found).mean(0)
+    style: Tensor = mean * (math.sqrt(len(mean)) / mean.norm().clamp_min(1e-6)).clamp(max=1)
     return style
 
 
-def _discriminator(scribe: Scribe, run: Path) -> words.Discriminator:
+def discriminator_of(scribe: Scribe, run: Path) -> words.Discriminator:
     """That of the run's newest checkpoint: a model folder has none."""
     saved = checkpoint.load(run) if (run / "state.json").is_file() else None
     saved = saved or checkpoint.newest(run / "checkpoints")
