@@ -63,7 +63,7 @@ def measure(run: Path, held_out: str) -> dict[str, Any]:
     words = words.at([n for n, text in enumerate(words.texts) if scribe.can_write(text)])
     measures, generator = measures_of(words), torch.Generator().manual_seed(0)
     real: list[Tensor] = []
-    made: dict[str, list[Tensor]] = {f"{n} examples": [] for n in EXAMPLES} | {"random": []}
+    made: dict[str, list[Tensor]] = {name: [] for name in (*map(_named, EXAMPLES), "random")}
     count = 0
     for draw in range(DRAWS):
         groups = writers_of(words, generator)
@@ -74,12 +74,16 @@ def measure(run: Path, held_out: str) -> dict[str, Any]:
             images = [
                 words.values[row, 0, :, : int(words.widths[row])].numpy() for row in shown.tolist()
             ]
-            styles = {f"{n} examples": style_like(discriminator, images[:n]) for n in EXAMPLES}
+            styles = {_named(n): style_like(discriminator, images[:n]) for n in EXAMPLES}
             styles["random"] = scribe.style(1000 * draw + number)
             for name, style in styles.items():
                 made[name].append(written(scribe, words, others, style, draw))
     found = {name: compare(torch.stack(real), torch.stack(rows)) for name, rows in made.items()}
     return {"step": model.step, "writers": count, "draws": DRAWS, "of": found}
+
+
+def _named(examples: int) -> str:
+    return f"{examples} examples"
 
 
 def main(arguments: list[str] | None = None) -> None:
