@@ -1,12 +1,14 @@
 """Do recognisers get better with synthetic words? From so many real words to a table for the docs.
 
     python -m benchmarks.lift --data words/ --runs runs/lift --test words/test.parquet
-    python -m benchmarks.lift … --sizes 300,1000 --also "runs/semi-{k}" --filter
+    python -m benchmarks.lift … --sizes 300,1000 --semi --filter --from-corpus "corpus-{k}.txt"
 
 For each k: k words of DATA/train.parquet, a generator trained on them alone, and recognisers trained
-on the same k, with and without its words, tested on writers whom neither saw (`word_worth`). --also
-names other generators, {k} standing for how many words. All of it goes on where it was cut off: runs
-are resumed, finished recognisers are kept in the cache folder. What is known is recorded after each k.
+on the same k, with and without its words, tested on writers whom neither saw (`word_worth`). --semi
+trains another generator, whose discriminator sees all pictures of DATA/train.parquet without their
+texts. {k} stands for how many words in --from-corpus (`benchmarks.corpus` makes one). All of it goes on
+where it was cut off: runs are resumed, finished recognisers are kept in the cache folder. What is known
+is recorded after each k.
 """
 
 from __future__ import annotations
@@ -40,19 +42,23 @@ def some(data: Path, runs: Path, size: int | None, seed: int) -> tuple[Path, str
 def at(size: int | None, options: argparse.Namespace) -> Lift:
     """One size: the words, the generator, the recognisers."""
     words, k = some(options.data, options.runs, size, options.seed)
-    run = options.runs / f"words-{k}-seed-{options.seed}"
+    runs = [options.runs / f"{name}-{k}-seed-{options.seed}" for name in ("words", "semi")]
     settings = {"minutes": options.minutes, "seed": options.seed} | parse_settings(options.set)
-    gansmith.train(words, recipe="words", out=run, resume=True, **settings)
+    gansmith.train(words, out=runs[0], resume=True, **settings)
+    also = runs[1:] if options.semi and size is not None else []
+    for run in also:
+        every = str(options.data / "train.parquet")
+        gansmith.train(words, out=run, resume=True, unlabelled=every, **settings)
     found = gansmith.worth(
-        run,
+        runs[0],
         test=options.test,
         n=options.pool,
         seeds=options.seeds,
         steps=options.steps,
         seed=options.seed,
         lexicon=options.lexicon,
-        corpus=options.from_corpus,
-        also=[also.format(k=k) for also in options.also],
+        corpus=options.from_corpus and Path(options.from_corpus.format(k=k)),
+        also=also,
         filtered=options.filter,
         say=print,
     )
@@ -96,8 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pool", type=int, help="how many synthetic words")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lexicon", type=Path)
-    parser.add_argument("--from-corpus", type=Path)
-    parser.add_argument("--also", action="append", default=[])
+    parser.add_argument("--from-corpus")
+    parser.add_argument("--semi", action="store_true")
     parser.add_argument("--filter", action="store_true")
     parser.add_argument("--name", default="lift", help="of the record")
     options = parser.parse_args(arguments)

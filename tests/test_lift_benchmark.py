@@ -31,9 +31,11 @@ def test_each_size_has_its_generator_and_nothing_is_done_twice(
     monkeypatch.setenv("GANSMITH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(record, "RECORDS", tmp_path / "records")
     learnt: list[int] = []
+    besides: list[str] = []
 
-    def train(words: Path, *, out: Path, resume: bool, **_: Any) -> None:
+    def train(words: Path, *, out: Path, resume: bool, unlabelled: str = "", **_: Any) -> None:
         assert resume
+        besides.extend([unlabelled] * bool(unlabelled))
         source = prepare(open_source(words, words=True), height=32, width=None)
         learnt.append(len(source))
         a_config, spec = builders.words_config(source=str(words)), builders.words()
@@ -63,3 +65,8 @@ def test_each_size_has_its_generator_and_nothing_is_done_twice(
     assert [row.split(" | ")[1] for row in table[1:]] == list("ABSDC") * 2
     lift.main(quick)
     assert len(trained) == 2 * 5 * 2
+    assert not besides
+    lift.main([*quick, "--semi"])
+    assert besides == [str(data / "train.parquet")]  # where there are fewer words than all
+    table = capsys.readouterr().out.strip().splitlines()[-11:]
+    assert [row.split(" | ")[1] for row in table] == list("ABSDCE") + list("ABSDC")
