@@ -191,8 +191,11 @@ def words() -> Config:
 
 
 def words_few() -> Config:
-    """`words` for fewer than `FEW_WORDS`: the discriminator sees them distorted as far as it knows
-    them by heart (`fast_few`), the recogniser learns to read from rendered words as well."""
+    """Fewer than 2,000 handwritten words: `words`, and the discriminator sees them distorted.
+
+    As far as it knows them by heart (ADA, as in `fast_few`). The recogniser, who would read strangers'
+    hands badly, learns from rendered words as well.
+    """
     return words().with_(
         recipe="words-few",
         augment=("affine",),
