@@ -12,6 +12,7 @@ many short ones and looks at every number that they recorded.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import gansmith
 from benchmarks import record
+from gansmith.errors import GansmithError
 
 GREEK = Path(__file__).with_name("greek.txt")
 FONTS = ("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono")
@@ -107,16 +109,9 @@ def seeds(options: argparse.Namespace) -> dict[str, Any]:
     for seed in range(options.seeds):
         name, source = kinds[seed % len(kinds)]
         run = options.out / f"seed-{seed}"
-        gansmith.train(
-            source,
-            recipe="words",
-            out=run,
-            resume=True,
-            images=options.images,
-            seed=seed,
-            on_failure="warn",
-            device="cpu",
-        )
+        settings = {"images": options.images, "seed": seed, "on_failure": "warn", "device": "cpu"}
+        with contextlib.suppress(GansmithError):  # it ends so where a figure is not a number
+            gansmith.train(source, recipe="words", out=run, resume=True, **settings)
         rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         numbers = [v for row in rows for v in numbers_in(row)]
         found.append(
@@ -124,7 +119,8 @@ def seeds(options: argparse.Namespace) -> dict[str, Any]:
                 "seed": seed,
                 "alphabet": name,
                 "steps": rows[-1]["step"],
-                "not_finite": sum(not math.isfinite(v) for v in numbers),
+                "not_finite": sum(not math.isfinite(v) for v in numbers)
+                + sum(len(row.get("not_finite", ())) for row in rows),
                 "reads_at": next((row["step"] for row in rows if "loss_read" in row), None),
                 "loss_r": rows[-1].get("loss_r"),
             }

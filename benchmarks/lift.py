@@ -3,12 +3,12 @@
     python -m benchmarks.lift --data words/ --runs runs/lift --test words/test.parquet
     python -m benchmarks.lift … --sizes 300,1000 --semi --filter --from-corpus "corpus-{k}.txt"
 
-For each k: k words of DATA/train.parquet, a generator trained on them alone, and recognisers trained
-on the same k, with and without its words, tested on writers whom neither saw (`word_worth`). --semi
-trains another generator, whose discriminator sees all pictures of DATA/train.parquet without their
-texts. {k} stands for how many words in --from-corpus (`benchmarks.corpus` makes one). All of it goes on
-where it was cut off: runs are resumed, finished recognisers are kept in the cache folder. What is known
-is recorded after each k.
+For each k: k words of DATA/train.parquet, a generator trained on them (and, where they are few, a
+copybook), and recognisers trained on the same k, with and without its words, tested on writers whom
+neither saw (`word_worth`). --semi trains another generator, whose discriminator sees all pictures of
+DATA/train.parquet without their texts. {k} stands for how many words in --from-corpus
+(`benchmarks.corpus` makes one). All of it goes on where it was cut off: runs are resumed, finished
+recognisers are kept in the cache folder. What is known is recorded after each k.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def at(size: int | None, options: argparse.Namespace) -> Lift:
         steps=options.steps,
         seed=options.seed,
         lexicon=options.lexicon,
-        corpus=options.from_corpus and Path(options.from_corpus.format(k=k)),
+        corpus=options.from_corpus and Path(str(options.from_corpus).format(k=k)),
         also=also,
         filtered=options.filter,
         say=print,
@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pool", type=int, help="how many synthetic words")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lexicon", type=Path)
-    parser.add_argument("--from-corpus")
+    parser.add_argument("--from-corpus", type=Path)
     parser.add_argument("--semi", action="store_true")
     parser.add_argument("--filter", action="store_true")
     parser.add_argument("--name", default="lift", help="of the record")

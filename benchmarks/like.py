@@ -19,6 +19,7 @@ from torch import Tensor
 
 from benchmarks import record
 from gansmith.generate import load
+from gansmith.measures import LINE_HEIGHT
 from gansmith.metrics.words.hands import MEASURES, measures_of
 from gansmith.metrics.words.sets import Words, gather, words_of
 from gansmith.real import prepared
@@ -60,6 +61,8 @@ def measure(run: Path, held_out: str) -> dict[str, Any]:
     model = load(run, "cpu")
     scribe, discriminator = Scribe(model), discriminator_of(Scribe(model), run)
     words = words_of(prepared(model, held_out, None, print))
+    if scribe.height != LINE_HEIGHT or words.writers is None:
+        raise SystemExit(f"like: expected words {LINE_HEIGHT} pixels high, and their writers")
     words = words.at([n for n, text in enumerate(words.texts) if scribe.can_write(text)])
     measures, generator = measures_of(words), torch.Generator().manual_seed(0)
     real: list[Tensor] = []

@@ -257,7 +257,7 @@ def train(data: Dataset, minutes: float, out: Path) -> None:
         step += 1
         if step % 100 == 0:
             print(f"step {step:,}, {time.monotonic() - begun:.0f} s", flush=True)
-    notes = {"step": str(step), "alphabet": "".join(port.alphabet)}
+    notes = {"step": str(step), "minutes": f"{minutes:g}", "alphabet": "".join(port.alphabet)}
     save_file(dict(port.generator.state_dict()), out, notes)
 
 
@@ -289,6 +289,7 @@ def judge(data: Dataset, held_out: Dataset, out: Path) -> dict[str, float]:
     real, ours = (referee.referee.features(w.values, w.widths) for w in (unseen, written))
     return {
         "step": float(notes["step"]),
+        "minutes": float(notes["minutes"]),
         "words": float(len(unseen)),
         "fid": fid(ours[sides.held], real[sides.reference]),
         "fid_floor": fid(real[sides.held], real[sides.reference]),
@@ -314,9 +315,11 @@ def main(arguments: list[str] | None = None) -> None:
         return
     config = {"threads": options.threads, "data": data.name, "digest": data.digest}
     if options.what == "judge":
-        unseen = prepare(open_words(options.held_out or options.data), height=32, width=None)
+        if options.held_out is None:
+            parser.error("judge needs --held-out, words by writers whom nobody learnt from")
+        unseen = prepare(open_words(options.held_out), height=32, width=None)
         result, name = judge(data, unseen, options.out), "judged"
-        config |= {"minutes": options.minutes, "held_out": unseen.name, "of": unseen.digest}
+        config |= {"held_out": unseen.name, "of": unseen.digest}
     else:
         result, name = speed(data, options.rounds), f"{options.threads}"
     print(result)

@@ -41,7 +41,7 @@ FLOORS = [
         "metrics.inception",
         "metrics.convnet",
     },
-    {"distort", "script"},
+    {"distort", "script", "copybook"},
     {"reader"},
     {"objectives", "players", "stream", "generate", "run"}
     | {"metrics.memorisation", "metrics.classifier", "metrics.protocol", "metrics.gain"}

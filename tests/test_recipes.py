@@ -103,6 +103,9 @@ def test_an_unknown_recipe_is_answered_with_the_list() -> None:
         ("pictures", 400, 112, 92, "fast-few"),
         ("pictures", 200_000, 218, 178, "fast"),
         ("pictures", 100, 28, 280, "fast-few"),
+        ("words", 300, 32, 90, "words-few"),
+        ("words", 1999, 32, 90, "words-few"),
+        ("words", 2000, 32, 90, "words"),
     ],
 )
 def test_the_recipe_is_chosen_from_the_data_and_the_reason_is_said(

@@ -2,11 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import torch
 
 from gansmith.config import Config
-from gansmith.errors import GansmithError
 from gansmith.runtime import World
 from gansmith.stream import describe
 from gansmith.word_stream import LONGEST, POOL, SHEET, WordStream, recombine
@@ -57,44 +55,6 @@ def test_words_of_a_batch_are_nearly_one_width_and_so_are_those_asked_for() -> N
     for widths in (within, asked):
         alone = torch.stack([w.var() for w in widths]).mean()
         assert alone < 0.1 * torch.cat(widths).var()
-
-
-def test_a_lesson_is_a_batch_and_as_many_rendered_words_of_such_texts() -> None:
-    pytest.importorskip("cv2")
-    plain, found = stream(), stream(copybook="yes")
-    texts = set(word_dataset(80).written.texts)
-    chances = {a[:i] + b[j:] for a in texts for b in texts for i in range(1, 7) for j in range(7)}
-    said = set()
-    for index in range(POOL):
-        (real, labels), lesson = plain.batch(index), found.lesson(index)
-        assert lesson.copied == len(real) == len(lesson.words) - 4
-        assert torch.equal(lesson.words[:4, ..., : real.shape[3]], real)
-        assert torch.equal(lesson.labels[:4, 0], labels[:, 0])
-        for word, label in zip(lesson.words[4:], lesson.labels[4:], strict=True):
-            assert word[:, :, : int(label[0])].max() > 0.3  # ink
-            assert not word[:, :, int(label[0]) :].any()
-            said.add("".join("abcdé"[c - 1] for c in label[1:].tolist() if c))
-        assert torch.equal(found.deal(index).real, plain.deal(index).real)  # as it was
-    again = stream(copybook="yes").lesson(POOL - 1)  # whatever was read before
-    assert all(map(torch.equal, again[:2], lesson[:2]))
-    assert said <= chances
-    assert len(said) > 40
-    assert [len(part) for part in plain.lesson(0)[:2]] == [4, 4]
-    assert plain.lesson(0).copied == 0
-
-
-def test_a_copybook_of_what_no_pen_can_write_is_refused() -> None:
-    pytest.importorskip("cv2")
-    a_config, data = words_config(copybook="yes"), word_dataset(40, "αβγδε")
-    with pytest.raises(
-        GansmithError, match="copybook: the rendered hand can write only 0 of 40 texts; use"
-    ):
-        WordStream(data, a_config, describe(data, a_config), World(), CPU)
-    found = WordStream(
-        data, a_config.with_(copybook="auto"), describe(data, a_config), World(), CPU
-    )
-    assert found.remarks == ["copybook: none, as the rendered hand can write only 0 of 40 texts"]
-    assert found.lesson(0).copied == 0
 
 
 def test_processes_share_a_deal() -> None:

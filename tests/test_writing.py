@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gansmith.writing import PLAINER, slerp, style_like
+from gansmith.writing import FARTHER, slerp, style_like
 
 
 class Guesser:
@@ -24,7 +24,7 @@ def test_a_style_is_the_mean_of_the_guesses_farther_out() -> None:
     black, white = (np.full((32, 20), value, np.uint8) for value in (0, 255))
     for shown, ink in (([white], 0.0), ([white, black], 0.5)):
         found = style_like(Guesser(), shown)
-        assert found.tolist() == pytest.approx([PLAINER * ink, PLAINER * 0.1, 0, 0])
+        assert found.tolist() == pytest.approx([FARTHER * ink, FARTHER * 0.1, 0, 0])
 
 
 def test_but_no_farther_out_than_styles_are() -> None:

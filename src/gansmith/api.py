@@ -214,7 +214,8 @@ def _new_config(
     source: str, recipe: str | None, settings: Mapping[str, Any], watcher: Watcher
 ) -> tuple[Config, Source]:
     base = merge(Config(), {**settings, "source": _place(source)})
-    opened = _open(base, words=recipe == "words")
+    words = recipe is not None and recipes.recipe(recipe).model == "words"
+    opened = _open(base, words=words)
     if recipe is None and (written := find_written(base.source)) is not None:
         opened = written
     look = survey(opened)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 from gansmith.api import Plan
+from gansmith.copybook import about_copybook, against_copybook
 from gansmith.errors import GansmithError
 from gansmith.runtime import pick_device, pick_precision
 from gansmith.summary import Layer, memory_free, readable, summarise
@@ -52,6 +53,9 @@ def _data_lines(plan: Plan) -> Iterator[str]:
         shape += f", in {len(plan.spec.script.alphabet)} characters"
     yield f"\ndata: {dataset.name}, {len(dataset):,} examples of {shape}"
     yield f"  {len(dataset.skipped)} skipped, content {dataset.digest[:12]}"
+    if plan.config.copybook != "no" and dataset.written:
+        against = against_copybook(plan.config, dataset.written.texts)
+        yield f"  {about_copybook(against)}"
     if dataset.unlabelled:
         yield f"  {about_unlabelled(dataset)}"
         unlabelled = dataset.unlabelled

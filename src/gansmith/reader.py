@@ -1,4 +1,4 @@
-"""The third player of a game of words: a recogniser, which learns from real words alone."""
+"""The third player of a game of words: a recogniser, which learns from words that no generator made."""
 
 from __future__ import annotations
 

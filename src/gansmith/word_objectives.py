@@ -94,9 +94,10 @@ def recogniser_losses(
     begun = min(1.0, images_seen / GUIDED_WORDS)
     distorted = distort(words, labels[:, 0], DISTORTED * begun)
     log_probabilities = recogniser(distorted, labels[:, 0])
-    total = reading_loss(log_probabilities, labels, recogniser.height)
-    n = len(words) - copied
-    loss = reading_loss(log_probabilities[:n], labels[:n], recogniser.height) if copied else total
+    total = loss = reading_loss(log_probabilities, labels, recogniser.height)
+    if copied:
+        real = log_probabilities[:-copied].detach()
+        loss = reading_loss(real, labels[:-copied], recogniser.height)
     if begun < 1:
         guess = placing_loss(log_probabilities, labels, recogniser.height, recogniser.usual)
         total = total + GUIDED * (1 - begun) * guess

@@ -16,12 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.config import Config, DataSpec
-from gansmith.data import Dataset, Strip, order
+from gansmith.copybook import COUNT, about_copybook, against_copybook, copybook
+from gansmith.data import Dataset, order
 from gansmith.data.words import characters
-from gansmith.data.words.rendered import against_hand, as_read
-from gansmith.errors import GansmithError
 from gansmith.models import draw_latent
-from gansmith.models.layout import encode, label_rows, widths_for
+from gansmith.models.layout import decode, encode, label_rows, widths_for
 from gansmith.models.words import padded
 from gansmith.runtime import Draw, World, derive_seed
 from gansmith.stream import Batch, Deal, Lesson, Stream, to_network
@@ -29,7 +28,6 @@ from gansmith.stream import Batch, Deal, Lesson, Stream, to_network
 POOL = 32  # batches
 LONGEST = 24  # characters of a text that is put together
 SHEET = 6  # styles beside each other on a sheet
-COPYBOOK = 4000  # rendered words
 
 
 def open_stream(
@@ -69,9 +67,10 @@ class WordStream(Stream):
         self.copybook = torch.zeros(0, dtype=torch.int64)
         if dataset.unlabelled:
             self.remarks.append(about_unlabelled(dataset))
-        if config.copybook != "no":
-            assert dataset.written is not None
-            self._open_copybook(against_hand([t for t in dataset.written.texts if t]))
+        if config.copybook != "no" and dataset.written:
+            against = against_copybook(config, dataset.written.texts)
+            self.remarks.append(about_copybook(against))
+            self.copybook = self.copybook if against else self._add_copybook()
         self.pool = lru_cache(maxsize=4)(self._pool)
 
     def _labels(self, dataset: Dataset) -> Tensor:
@@ -141,35 +140,21 @@ class WordStream(Stream):
         values = self._values(rows.cpu(), padded(labels[:, 0], self.spec.shape[1]))
         return Batch(to_network(values, self.spec), labels.to(self.device))
 
-    def _open_copybook(self, against: str | None) -> None:
-        """Put rendered words beside the others, which say what these say or could."""
-        if against and self.config.copybook == "yes":
-            raise GansmithError(f"copybook: {against}; use copybook=no")
-        if against:
-            self.remarks.append(f"copybook: none, as {against}")
-            return
+    def _add_copybook(self) -> Tensor:
+        """Put rendered words behind all others, which say what these say or could: their numbers."""
         assert self.known is not None
         assert self.spec.script is not None
-        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, Draw.COPYBOOK))
-        rows = torch.randint(self.size, (COPYBOOK,), generator=generator)
-        alphabet = self.spec.script.alphabet
-        texts = [
-            "".join(alphabet[code - 1] for code in row if code)
-            for row in self._texts(rows, generator).tolist()
-        ]
-        height, seed = self.spec.shape[1], self.config.seed
-        written = [*as_read(texts, height, seed)]
-        strip = Strip.of(picture for picture, _ in written)
-        codes = encode([characters(text) for _, text in written], alphabet)
-        known = len(self.known)
+        alphabet, seed = self.spec.script.alphabet, derive_seed(self.config.seed, Draw.COPYBOOK)
+        generator = torch.Generator().manual_seed(seed)
+        rows = torch.randint(self.size, (COUNT,), generator=generator)
+        texts = decode(self._texts(rows, generator), alphabet)
+        strip, texts = copybook(texts, self.spec.shape[1], seed)
+        codes, first = encode([characters(text) for text in texts], alphabet), len(self.known)
         length = max(codes.shape[1], self.known.shape[1] - 1)
         labels = label_rows(strip.widths, fill(codes, length)).to(self.known.device)
         self.known = torch.cat([fill(self.known, 1 + length), labels])
         self.strips.append(strip)
-        self.copybook = torch.arange(known, known + len(strip))
-        self.remarks.append(
-            f"copybook: {len(strip):,} rendered words to learn to read from besides"
-        )
+        return torch.arange(first, first + len(strip))
 
     def _values(self, rows: Tensor, width: int) -> Tensor:
         """uint8 (n, 1, H, width), each word from the strip that it lies in."""

@@ -25,9 +25,9 @@ from gansmith.scribe import PAPER, Scribe
 
 FRAMES = 48  # of a walk there and back
 AGAIN = "choose another --out"
-PLAINER = (
-    2.0  # with it, hands that imitate writers lie about as far apart as those do (docs/log.md)
-)
+# Times its guess that a style is put from the usual: hands that imitate writers then lie about as far
+# apart as those do (docs/log.md).
+FARTHER = 2.0
 
 
 def write_text(
@@ -89,7 +89,7 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
 def style_like(discriminator: words.Discriminator, examples: Sequence[Array]) -> Tensor:
     """(Z,): the style that example words seem to be written in, uint8 (H, w) each, dark on white.
 
-    The mean of what the discriminator guesses, `PLAINER` times as far out, but no farther than styles
+    The mean of what the discriminator guesses, `FARTHER` times as far out, but no farther than styles
     are: a guess is the mean of all styles that could be meant, and nearer to the usual than they.
     """
     found = []
@@ -99,7 +99,7 @@ def style_like(discriminator: words.Discriminator, examples: Sequence[Array]) ->
         word = torch.nn.functional.pad(ink, (0, width - ink.shape[1]))[None, None]
         _, seen = discriminator.look(word, torch.tensor([[ink.shape[1], 1]]))
         found.append(seen[0])
-    mean = PLAINER * torch.stack(found).mean(0)
+    mean = FARTHER * torch.stack(found).mean(0)
     style: Tensor = mean * (math.sqrt(len(mean)) / mean.norm().clamp_min(1e-6)).clamp(max=1)
     return style
 

@@ -35,6 +35,11 @@ def encode(texts: Sequence[Sequence[str]], alphabet: Sequence[str]) -> Tensor:
     return rows
 
 
+def decode(codes: Tensor, alphabet: Sequence[str]) -> list[str]:
+    """The texts of rows of characters' numbers."""
+    return ["".join(alphabet[code - 1] for code in row if code) for row in codes.tolist()]
+
+
 def widths_for(codes: Tensor, latent: Tensor, spec: DataSpec) -> Tensor:
     """(N, L), (N, Z) → (N,): how wide each style writes these characters, in whole columns."""
     assert spec.script is not None

@@ -148,9 +148,10 @@ def caption(name: str, story: Story) -> str:
         "losses": LOSSES[story.config.loss],
         "discriminator": _discriminator(story),
         "reading": (
-            "The recogniser's loss (CTC) a character. It learns from real words alone, and here reads "
-            "them distorted. On generated ones it should fall as far or farther: what is written is "
-            "what was asked for. It is listened to once it reads, so that curve begins later."
+            "The recogniser's loss (CTC) a character. It learns from real words, and from rendered "
+            "ones where there is a copybook; here it reads real ones, distorted. On generated ones it "
+            "should fall as far or farther: what is written is what was asked for. It is listened "
+            "to once it reads, so that curve begins later."
         ),
         "variety": (
             "The mean distance between two generated examples over that between two real ones, with "

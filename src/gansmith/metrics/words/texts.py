@@ -11,7 +11,7 @@ import torch
 from gansmith.data.words import characters
 from gansmith.data.words.rendered import word_list
 from gansmith.errors import GansmithError
-from gansmith.models.layout import encode
+from gansmith.models.layout import decode, encode
 from gansmith.runtime import Draw, derive_seed
 from gansmith.word_stream import recombine
 
@@ -84,8 +84,7 @@ def _recombined(known: Sequence[str], seed: int) -> Iterator[str]:
     generator = torch.Generator().manual_seed(seed)
     for _ in range(ROUNDS):
         ends = codes[torch.randperm(len(codes), generator=generator)]
-        for row in recombine(codes, ends, generator).tolist():
-            yield "".join(alphabet[code - 1] for code in row if code)
+        yield from decode(recombine(codes, ends, generator), alphabet)
 
 
 def _fits(text: str, allowed: Collection[str]) -> bool:
