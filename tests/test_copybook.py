@@ -9,6 +9,7 @@ import pytest
 import torch
 from benchmarks.kill import differences
 
+from gansmith import word_stream
 from gansmith.api import plan
 from gansmith.data import Dataset
 from gansmith.dry_run import plan_lines
@@ -23,6 +24,12 @@ from tests.data.words.builders import imagefolder, words
 from tests.test_unlabelled import SHORT, Stopper, both
 
 pytest.importorskip("cv2")
+
+
+@pytest.fixture(autouse=True)
+def thin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4,000 words take seconds to render."""
+    monkeypatch.setattr(word_stream, "COUNT", 300)
 
 
 def stream(data: Dataset | None = None, world: World | None = None, **changes: Any) -> WordStream:
@@ -128,7 +135,7 @@ def test_a_run_with_a_copybook_that_is_cut_off_ends_byte_identical(tmp_path: Pat
 def test_the_recipe_for_few_words_reads_any_source_of_words(tmp_path: Path) -> None:
     """Named or chosen; and what it comes to is said before anything is done."""
     place = tmp_path / "few"
-    imagefolder(place, words([text[:n] for text in ("abcdé", "dabcé") for n in range(1, 6)] * 5))
+    imagefolder(place, words(["abcdébad"[:n] for n in range(4, 9)] * 10))
     for asked in ("words-few", None):
         found = plan(str(place), recipe=asked, out=tmp_path / "run")
         assert found.config.recipe == "words-few"
