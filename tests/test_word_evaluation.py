@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 from typer.testing import CliRunner
 
 from gansmith import word_evaluation
@@ -20,7 +21,7 @@ from gansmith.generate import load
 from gansmith.metrics.features import random_space
 from gansmith.metrics.protocol import Evaluation, compare, read_evaluation
 from gansmith.run import RunFolder
-from gansmith.scribe import Scribe
+from gansmith.scribe import Scribe, Word
 from gansmith.variance import deviations
 from gansmith.word_evaluation import write
 from tests import builders
@@ -223,11 +224,20 @@ def test_a_hand_is_as_wide_in_all_its_words_as_writers_are(place: Path) -> None:
     assert float(within) == pytest.approx(0.75**0.5, abs=0.05)
 
 
-def test_a_line_is_as_even_in_one_style_as_in_another(place: Path) -> None:
-    """Walks from style to style would tremble."""
+def test_words_of_a_line_are_as_wide_as_their_hand_usually_is(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scribe = Scribe(load(place / "run", "cpu"))
-    style = scribe.style(0)
-    again = scribe.line("a bé abcdé", style)
-    assert np.array_equal(scribe.line("a bé abcdé", style), again)
-    scribe.script = scribe.script.model_copy(update={"steady": 1.0})
-    assert scribe.line("a bé abcdé", style).width != again.width
+    scribe.script = scribe.script.model_copy(update={"steady": 0.25})
+    styles = torch.tensor([[2.0, 1, 1, 1, 1, 1]]).expand(3, -1)
+    assert scribe.hand(styles).tolist() == [[1.0, 1, 1, 1, 1, 1]] * 3
+    seen: list[Tensor] = []
+    write_words = scribe.words
+
+    def watched(texts: list[str], latents: Tensor) -> list[Word]:
+        seen.append(latents)
+        return write_words(texts, latents)
+
+    monkeypatch.setattr(scribe, "words", watched)
+    scribe.line("abc abc dé", styles[0])
+    assert torch.equal(seen[0], scribe.hand(styles))

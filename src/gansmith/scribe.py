@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -94,14 +93,18 @@ class Scribe:
         found = characters(normalise(text))
         return 0 < len(found) <= MOST_CHARACTERS and set(found) <= set(self.script.alphabet)
 
-    def hand(self, styles: Tensor, generator: torch.Generator) -> Tensor:
+    def hand(self, styles: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """(N, Z): the latents of single words by hands of these `styles` (N, Z).
 
-        A hand is not equally wide in all that it writes: of the latent's first number, which says
-        how wide a word is, it has only the share that it has among writers.
+        A hand is not equally wide in all words that are cut out and brought to one height: of the
+        latent's first number, which says how wide a word is, it has only the share that it has among
+        writers. The rest is drawn for each word, or left out without a generator: words of one line
+        are as wide as the hand usually is.
         """
         steady = self.script.steady
-        noise = torch.randn(len(styles), generator=generator)
+        noise = torch.zeros(len(styles))
+        if generator is not None:
+            noise = torch.randn(len(styles), generator=generator)
         found = styles.clone()
         found[:, 0] = steady**0.5 * styles[:, 0] + (1 - steady) ** 0.5 * noise
         return found
@@ -130,16 +133,12 @@ class Scribe:
             yield from made[: n - block * BLOCK]
 
     def line(self, text: str, latent: Tensor) -> Image.Image:
-        """A text of one or more words in one style, on one base line, with natural spaces.
-
-        How wide its words are beside each other is the text's own, and the same in every style.
-        """
+        """A text of one or more words in one style, on one base line, with natural spaces."""
         words = text.split()
         if not words:
             raise GansmithError("text: expected something to write, found nothing")
-        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
-        styles = self.hand(latent.expand(len(words), -1), torch.Generator().manual_seed(seed))
-        return set_line(self.words(words, styles), self.height)
+        made = self.words(words, self.hand(latent.expand(len(words), -1)))
+        return set_line(made, self.height)
 
     def _named(self, unknown: list[str]) -> str:
         shown = [f"{c!r} ({_name(c)})" for c in unknown[:20]]
