@@ -14,7 +14,8 @@ from gansmith.models.layout import encode
 from gansmith.variance import deviations, numbered
 
 PACES = 33  # quantiles that are kept
-FEWEST_WRITERS, FEWEST_WORDS = 8, 10  # of each on average: to learn from how far hands lie apart
+# Writers, and words of each on average, below which nothing is learnt of how far hands lie apart.
+FEWEST_WRITERS, FEWEST_WORDS = 8, 10
 FITTED = 300  # steps
 USUAL = 16.0  # pixels of a character, of 32 high, where nothing is known
 

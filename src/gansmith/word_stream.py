@@ -63,14 +63,14 @@ class WordStream(Stream):
         self.strips = [replace(dataset, values=self.values).strip]
         if dataset.unlabelled:
             self.strips.append(dataset.unlabelled.strip)  # may be many: they stay where they are
+            self.remarks.append(about_unlabelled(dataset))
         self.shown = torch.cat([self.rows.cpu(), len(dataset) + dataset.beside])
         self.copybook = torch.zeros(0, dtype=torch.int64)
-        if dataset.unlabelled:
-            self.remarks.append(about_unlabelled(dataset))
         if config.copybook != "no" and dataset.written:
             against = against_copybook(config, dataset.written.texts)
             self.remarks.append(about_copybook(against))
-            self.copybook = self.copybook if against else self._add_copybook()
+            if against is None:
+                self.copybook = self._add_copybook()
         self.pool = lru_cache(maxsize=4)(self._pool)
 
     def _labels(self, dataset: Dataset) -> Tensor:
@@ -92,7 +92,7 @@ class WordStream(Stream):
         """The index-th batch, and as many rendered words after it where there is a copybook."""
         pool, place = divmod(index, POOL)
         rows = self.rows[self.pool(pool).rows[place][self.own].to(self.rows.device)].cpu()
-        copied = self.pool(pool).copied[place][self.own] if len(self.copybook) else self.copybook
+        copied = self.pool(pool).copied[place][self.own]
         words, labels = self._rows(torch.cat([rows, copied]))
         assert labels is not None
         return Lesson(words, labels, len(copied))
@@ -190,7 +190,7 @@ class WordStream(Stream):
 
         return Pool(
             cut(rows, self._label(rows)[:, 0]),
-            cut(copied, self._known(copied)[:, 0]) if len(copied) else (),
+            cut(copied, self._known(copied)[:, 0]) if len(copied) else (copied,) * POOL,
             cut(shown, self._known(shown)[:, 0]),
             cut(labels, widths),
             cut(latents, widths),
