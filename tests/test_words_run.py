@@ -20,7 +20,7 @@ from gansmith.errors import GansmithError
 from gansmith.generate import load
 from gansmith.loop import Session, TrainResult
 from gansmith.run import RunFolder
-from gansmith.scribe import Scribe, extent
+from gansmith.scribe import PAGE, TOGETHER, Scribe, extent
 from gansmith.synthetic.words import WORD_LAYOUTS, write_words
 from gansmith.watch import Silent
 from gansmith.writing import slerp, write_text
@@ -84,12 +84,23 @@ def test_a_recogniser_learns_the_bars(tmp_path: Path) -> None:
 
 def test_a_word_is_the_same_however_many_are_written(scribe: Scribe) -> None:
     few = list(scribe.stream(["abc", "dé", "a"], 5, seed=3))
-    many = list(scribe.stream(["abc", "dé", "a"], 70, seed=3))
+    many = list(scribe.stream(["abc", "dé", "a"], PAGE + 5, seed=3))
     assert [w.text for w in few] == ["abc", "dé", "a", "abc", "dé"]
     for a, b in zip(few, many, strict=False):
         assert np.array_equal(a.image, b.image)
     others = list(scribe.stream(["abc", "dé", "a"], 5, seed=4))
     assert not all(np.array_equal(a.image, b.image) for a, b in zip(few, others, strict=True))
+
+
+def test_words_are_given_in_the_order_in_which_they_were_asked_for(scribe: Scribe) -> None:
+    texts = ["abcabc", "a", "dédéd", "abc"] * TOGETHER  # made by width, and more than one batch
+    latents = torch.randn(len(texts), scribe.model.config.latent_size)
+    together = scribe.words(texts, latents)
+    assert [word.text for word in together] == texts
+    for row in (0, 1, 2, 3, len(texts) - 1):
+        (alone,) = scribe.words([texts[row]], latents[row : row + 1])
+        assert together[row].image.shape == alone.image.shape
+        assert np.abs(together[row].image.astype(int) - alone.image).max() <= 1  # of 255
 
 
 def test_words_of_a_line_stand_on_one_base_line_at_one_size() -> None:

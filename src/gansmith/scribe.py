@@ -18,8 +18,9 @@ from gansmith.models import draw_latent
 from gansmith.models.layout import encode, label_rows, widths_for
 from gansmith.runtime import Draw, derive_seed
 
-# Words are made in blocks of this size, always whole: see generate.BLOCK.
-BLOCK = 32
+# Words are made on pages of this size, always whole (see generate.BLOCK): enough of them that those
+# of like width can be made together.
+PAGE, TOGETHER = 256, 32
 MOST_CHARACTERS = 60  # of one word
 PAPER = 255
 INK = 128  # darker than this is ink, where a word begins and ends
@@ -115,22 +116,23 @@ class Scribe:
         codes = encode([characters(text) for text in texts], self.script.alphabet)
         labels = label_rows(widths_for(codes, latents, self.model.spec), codes)
         device = self.model.device
-        found: list[Word] = []
-        for rows in torch.split(torch.arange(len(texts)), BLOCK):
+        found: dict[int, Word] = {}
+        # As many columns are made of every word as the widest beside it needs.
+        for rows in torch.split(labels[:, 0].argsort(stable=True), TOGETHER):
             made = self.model.network(latents[rows].to(device), labels[rows].to(device))
             images = to_values(made, self.model.spec)[..., 0]
             own = zip(images, labels[rows, 0].tolist(), rows.tolist(), strict=True)
-            found += [Word(image[:, :width], texts[row]) for image, width, row in own]
-        return found
+            found |= {row: Word(image[:, :width], texts[row]) for image, width, row in own}
+        return [found[row] for row in range(len(texts))]
 
     def stream(self, texts: Sequence[str], n: int, seed: int = 0) -> Iterator[Word]:
         """`n` words: the texts in turn, each in a style of its own. Word i is always the same."""
-        for block in range(-(-n // BLOCK)):
-            generator = torch.Generator().manual_seed(derive_seed(seed, Draw.GENERATE, block))
-            latents = draw_latent(self.model.config, BLOCK, torch.device("cpu"), generator)
-            places = range(block * BLOCK, (block + 1) * BLOCK)
+        for page in range(-(-n // PAGE)):
+            generator = torch.Generator().manual_seed(derive_seed(seed, Draw.GENERATE, page))
+            latents = draw_latent(self.model.config, PAGE, torch.device("cpu"), generator)
+            places = range(page * PAGE, (page + 1) * PAGE)
             made = self.words([texts[place % len(texts)] for place in places], latents)
-            yield from made[: n - block * BLOCK]
+            yield from made[: n - page * PAGE]
 
     def line(self, text: str, latent: Tensor) -> Image.Image:
         """A text of one or more words in one style, on one base line, with natural spaces."""

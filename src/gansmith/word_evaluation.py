@@ -136,11 +136,7 @@ def write(
     generator = torch.Generator().manual_seed(derive_seed(seed, Draw.GENERATE, use))
     latents = draw_latent(scribe.model.config, count, torch.device("cpu"), generator)
     latents = latents if hands is None else scribe.hand(latents[hands], generator)
-    # Long ones together: a batch is as wide as its widest.
-    rows = torch.tensor([len(text) for text in texts]).argsort(stable=True)
-    made = scribe.words([texts[row] for row in rows.tolist()], latents[rows])
-    back = rows.argsort().tolist()
-    return gather([made[place].image for place in back], texts)
+    return gather([word.image for word in scribe.words(texts, latents)], texts)
 
 
 @dataclass(frozen=True)
