@@ -5,10 +5,11 @@
 
 For each k: k words of DATA/train.parquet, a generator trained on them (and, where they are few, a
 copybook), and recognisers trained on the same k, with and without its words, tested on writers whom
-neither saw (`word_worth`). --semi trains another generator, whose discriminator sees all pictures of
-DATA/train.parquet without their texts. {k} stands for how many words in --from-corpus
-(`benchmarks.corpus` makes one). All of it goes on where it was cut off: runs are resumed, finished
-recognisers are kept in the cache folder. What is known is recorded after each k.
+neither saw (`word_worth`). The texts for them, --lexicon or --from-corpus, of which there are no
+pictures, are what the generator learns to write, too. --semi trains another generator, whose
+discriminator sees all pictures of DATA/train.parquet without their texts. {k} stands for how many
+words in --from-corpus (`benchmarks.corpus` makes one). All of it goes on where it was cut off: runs
+are resumed, finished recognisers are kept in the cache folder. What is known is recorded after each k.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ def at(size: int | None, options: argparse.Namespace) -> Lift:
     """One size: the words, the generator, the recognisers."""
     words, k = some(options.data, options.runs, size, options.seed)
     runs = [options.runs / f"{name}-{k}-seed-{options.seed}" for name in ("words", "semi")]
+    corpus = options.from_corpus and Path(str(options.from_corpus).format(k=k))
     settings = {"minutes": options.minutes, "seed": options.seed} | parse_settings(options.set)
+    if written := corpus or options.lexicon:
+        settings["lexicon"] = str(written)
     gansmith.train(words, out=runs[0], resume=True, **settings)
     also = runs[1:] if options.semi and size is not None else []
     for run in also:
@@ -57,7 +61,7 @@ def at(size: int | None, options: argparse.Namespace) -> Lift:
         steps=options.steps,
         seed=options.seed,
         lexicon=options.lexicon,
-        corpus=options.from_corpus and Path(str(options.from_corpus).format(k=k)),
+        corpus=corpus,
         also=also,
         filtered=options.filter,
         say=print,

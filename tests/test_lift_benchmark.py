@@ -32,10 +32,12 @@ def test_each_size_has_its_generator_and_nothing_is_done_twice(
     monkeypatch.setattr(record, "RECORDS", tmp_path / "records")
     learnt: list[int] = []
     besides: list[str] = []
+    asked: list[str | None] = []
 
-    def train(words: Path, *, out: Path, resume: bool, unlabelled: str = "", **_: Any) -> None:
+    def train(words: Path, *, out: Path, resume: bool, unlabelled: str = "", **rest: Any) -> None:
         assert resume
         besides.extend([unlabelled] * bool(unlabelled))
+        asked.append(rest.get("lexicon"))
         source = prepare(open_source(words, words=True), height=32, width=None)
         learnt.append(len(source))
         a_config, spec = builders.words_config(source=str(words)), builders.words()
@@ -70,3 +72,8 @@ def test_each_size_has_its_generator_and_nothing_is_done_twice(
     assert besides == [str(data / "train.parquet")]  # where there are fewer words than all
     table = capsys.readouterr().out.strip().splitlines()[-11:]
     assert [row.split(" | ")[1] for row in table] == list("ABSDCE") + list("ABSDC")
+    assert set(asked) == {None}
+    for k in ("10", "all"):
+        (tmp_path / f"{k}.txt").write_text("abc dé\n", encoding="utf-8")
+    lift.main([*quick, "--from-corpus", str(tmp_path / "{k}.txt")])
+    assert asked[-2:] == [str(tmp_path / "10.txt"), str(tmp_path / "all.txt")]

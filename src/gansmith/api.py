@@ -21,6 +21,7 @@ from gansmith.data import (
     prepare,
     survey,
 )
+from gansmith.data.words.lexicon import Lexicon, read_lexicon
 from gansmith.errors import GansmithError
 from gansmith.loop import Session, TrainResult
 from gansmith.report import write_report
@@ -105,6 +106,8 @@ def plan(
     watcher, settings = watcher or Silent(), dict(settings or {})
     if settings.get("unlabelled") is not None:
         settings["unlabelled"] = _place(str(settings["unlabelled"]))
+    if settings.get("lexicon") is not None:
+        settings["lexicon"] = str(Path(settings["lexicon"]).absolute())
     run = RunFolder(Path(out)) if out else None
     _refuse_overwriting(run, resume)
     _refuse_relabelling(settings)
@@ -115,8 +118,8 @@ def plan(
         raise GansmithError(_nothing_to_train_on(run))
     else:
         config, opened = _new_config(str(source), recipe, settings, watcher)
-    others = _open_unlabelled(config)
-    dataset = prepare_for(opened, config, counting)
+    others, lexicon = _open_unlabelled(config), _read_lexicon(config)
+    dataset = replace(prepare_for(opened, config, counting), lexicon=lexicon)
     if others is not None:
         dataset = _with_unlabelled(dataset, others, config, counting)
     for part in filter(None, (dataset, dataset.unlabelled)):
@@ -127,6 +130,9 @@ def plan(
             )
     spec = describe(dataset, config)
     recipes.check_fit(config, spec)
+    if lexicon and spec.script:
+        with _naming("lexicon"):
+            lexicon.writable(spec.script.alphabet)
     run = run or free_folder(Path("runs"), f"{_stem(config.source)}-{config.recipe}")
     return Plan(config, dataset, spec, run)
 
@@ -236,6 +242,17 @@ def _open_unlabelled(config: Config) -> Source | None:
         )
     with _naming("unlabelled"):
         return open_unlabelled(config.unlabelled)
+
+
+def _read_lexicon(config: Config) -> Lexicon | None:
+    if config.lexicon is None:
+        return None
+    if config.model != "words":
+        raise GansmithError(
+            f"lexicon: expected the recipe words, found {config.recipe}, which writes nothing"
+        )
+    with _naming("lexicon"):
+        return read_lexicon(Path(config.lexicon))
 
 
 def _with_unlabelled(

@@ -132,6 +132,7 @@ class Config(Section):
     # from what, and where
     source: str = ""
     unlabelled: str | None = None  # words without texts, which the discriminator is shown besides
+    lexicon: str | None = None  # a file of texts, which are to be written besides
     data_dir: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -60,6 +60,8 @@ def _data_lines(plan: Plan) -> Iterator[str]:
         yield f"  {about_unlabelled(dataset)}"
         unlabelled = dataset.unlabelled
         yield f"  {len(unlabelled.skipped)} skipped, content {unlabelled.digest[:12]}"
+    if dataset.lexicon and plan.spec.script:
+        yield f"  {dataset.lexicon.about(plan.spec.script.alphabet)}"
     if dataset.classes:
         used = "used" if plan.spec.classes else "not used"
         yield f"  {len(dataset.classes)} classes, {used} (conditional={plan.config.conditional})"

@@ -45,6 +45,7 @@ class Keeper:
     ):
         self.config, self.spec, self.run, self.digest = config, spec, run, dataset.digest
         self.unlabelled = dataset.unlabelled.digest if dataset.unlabelled else None
+        self.lexicon = dataset.lexicon.digest if dataset.lexicon else None
         self.players, self.observer, self.guard, self.say = players, observer, guard, say
         self.repairs, self.balance, self.game = Repairs(config), Balance(), config
         self.saved_step = 0
@@ -85,6 +86,7 @@ class Keeper:
             "balance": self.balance.strength,
             "digest": self.digest,
             "unlabelled": self.unlabelled,
+            "lexicon": self.lexicon,
             "config": self.config.model_dump(mode="json"),
             "spec": self.spec.model_dump(mode="json"),
         }
@@ -191,6 +193,7 @@ class Keeper:
         for key, now, what in (
             ("digest", self.digest, "data"),
             ("unlabelled", self.unlabelled, "unlabelled data"),
+            ("lexicon", self.lexicon, "texts"),
         ):
             if saved.state.get(key) != now:
                 raise GansmithError(

@@ -19,6 +19,7 @@ from gansmith.config import Config, DataSpec
 from gansmith.copybook import COUNT, about_copybook, against_copybook, copybook
 from gansmith.data import Dataset, order
 from gansmith.data.words import characters
+from gansmith.data.words.lexicon import LONGEST
 from gansmith.models import draw_latent
 from gansmith.models.layout import decode, encode, label_rows, widths_for
 from gansmith.models.words import padded
@@ -26,7 +27,7 @@ from gansmith.runtime import Draw, World, derive_seed
 from gansmith.stream import Batch, Deal, Lesson, Stream, to_network
 
 POOL = 32  # batches
-LONGEST = 24  # characters of a text that is put together
+LISTED = 0.5  # share of what is asked for that comes from a lexicon, where there is one
 SHEET = 6  # styles beside each other on a sheet
 
 
@@ -65,6 +66,11 @@ class WordStream(Stream):
             self.strips.append(dataset.unlabelled.strip)  # may be many: they stay where they are
             self.remarks.append(about_unlabelled(dataset))
         self.shown = torch.cat([self.rows.cpu(), len(dataset) + dataset.beside])
+        self.lexicon = torch.zeros(0, 1, dtype=torch.int64)
+        if dataset.lexicon and spec.script:
+            alphabet = spec.script.alphabet
+            self.lexicon = encode(dataset.lexicon.writable(alphabet), alphabet)
+            self.remarks.append(dataset.lexicon.about(alphabet))
         self.copybook = torch.zeros(0, dtype=torch.int64)
         if config.copybook != "no" and dataset.written:
             against = against_copybook(config, dataset.written.texts)
@@ -197,14 +203,18 @@ class WordStream(Stream):
         )
 
     def _texts(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """What is written in these examples, some of it with another's end in place of its own."""
+        """What is written in these examples, some of it with another's end in place of its own, or
+        as many texts of a lexicon in its place."""
         others = rows[torch.randperm(len(rows), generator=generator)]
         codes, ends = self._codes(rows), self._codes(others)
         mixed = recombine(codes, ends, generator)
         chosen = torch.rand(len(rows), generator=generator) < self.config.recombined
-        length = max(codes.shape[1], mixed.shape[1])
-        codes, mixed = (fill(c, length) for c in (codes, mixed))
-        return torch.where(chosen[:, None], mixed, codes)
+        codes = _either(chosen, mixed, codes)
+        if len(self.lexicon):
+            drawn = torch.randint(len(self.lexicon), (len(rows),), generator=generator)
+            listed = torch.rand(len(rows), generator=generator) < LISTED
+            codes = _either(listed, self.lexicon[drawn], codes)
+        return codes
 
     def _label(self, rows: Tensor) -> Tensor:
         """Of the examples that are trained on, as `take` counts them."""
@@ -255,6 +265,12 @@ def recombine(codes: Tensor, ends: Tensor, generator: torch.Generator) -> Tensor
     second = ends.gather(1, from_end.clamp(0, ends.shape[1] - 1))
     second = torch.where(from_end < other[:, None], second, 0)
     return torch.where(place < kept[:, None], first, second)
+
+
+def _either(chosen: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Codes (N, L): rows of a where `chosen` (N,), else of b, as long as the longer of the two."""
+    length = max(a.shape[1], b.shape[1])
+    return torch.where(chosen[:, None], fill(a, length), fill(b, length))
 
 
 def fill(codes: Tensor, length: int) -> Tensor:

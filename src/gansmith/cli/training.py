@@ -32,6 +32,9 @@ def train(
         str | None,
         typer.Option(help="Of words: more of them, without texts, for the discriminator."),
     ] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="Of words: a text file of more of them, to be written.")
+    ] = None,
     fit: Annotated[
         str | None, typer.Option(help="Other shapes: `crop` the middle, or `pad` the sides.")
     ] = None,
@@ -82,6 +85,7 @@ def train(
         "evaluate_every": evaluate_every,
         "on_failure": on_failure,
         "unlabelled": unlabelled,
+        "lexicon": None if lexicon is None else str(lexicon),
         "data_dir": None if data_dir is None else str(data_dir),
     }
     settings = parse_settings(set_ or [])

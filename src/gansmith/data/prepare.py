@@ -21,6 +21,7 @@ from gansmith.data.record import Record, Written, check_skipped, examples, load_
 from gansmith.data.source import Array, Item, Kind, Skipped, Source
 from gansmith.data.survey import survey
 from gansmith.data.words.decode import Line, decode_words
+from gansmith.data.words.lexicon import Lexicon
 from gansmith.data.words.strip import Strip
 from gansmith.errors import GansmithError
 from gansmith.measures import LINE_HEIGHT
@@ -50,6 +51,7 @@ class Dataset:
             values.
         written: what pictures of words say, whose hands they are and how wide; None for others.
         unlabelled: of words, others of the same height of which nobody knows what they say.
+        lexicon: of words, texts to be written besides.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Dataset:
     digest: str
     written: Written | None = None
     unlabelled: Dataset | None = None
+    lexicon: Lexicon | None = None
 
     def __len__(self) -> int:
         return len(self.written.texts) if self.written else len(self.values)

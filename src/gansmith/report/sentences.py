@@ -64,10 +64,10 @@ def name_of(source: str) -> str:
 
 
 def besides(config: Config) -> str:
-    """The words that the discriminator alone was shown; how many they were, the log says."""
-    if not config.unlabelled:
-        return ""
-    return f" and, for the discriminator alone, the unlabelled words of {config.unlabelled}"
+    """What it was given besides, and for what; how much that was, the log says."""
+    shown = f" and, for the discriminator alone, the unlabelled words of {config.unlabelled}"
+    written = f", and asked to write the texts of {config.lexicon} besides"
+    return shown * bool(config.unlabelled) + written * bool(config.lexicon)
 
 
 def state(story: Story) -> str:
