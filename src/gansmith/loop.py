@@ -28,6 +28,7 @@ from gansmith.runtime import World, pick_device, pick_precision, seed_step
 from gansmith.signals import Stop, Stopped
 from gansmith.stream import Deal, describe
 from gansmith.summary import guard_bf16
+from gansmith.threads import Threads
 from gansmith.watch import Progress, Silent, Watcher
 from gansmith.word_stream import WordStream, open_stream
 
@@ -93,6 +94,7 @@ class Session:
         self.device = pick_device(config.device)
         self.precision = pick_precision(config.precision, self.device)
         self.limit = Limit(config, len(dataset) + len(dataset.beside))
+        self.threads = Threads(self.device.type == "cpu" and self.limit.steps is None, self._say)
         self.stream = open_stream(dataset, config, self.spec, self.world, self.device)
         self.players = Players.create(config, self.spec, self.device)
         space = choose_space(dataset, config, self.spec, self.watcher.say)
@@ -155,6 +157,7 @@ class Session:
                         self._leave(stop.number)
             finally:
                 self.observer.close()
+                self.threads.restore()
             weights, step, score = self.keeper.outcome(self.step)
             self.run.write_model(self.config, self.spec, weights, step, self.dataset.digest)
         return TrainResult(self.run.path, self.step, self.images, self.seconds, score)
@@ -166,7 +169,8 @@ class Session:
         while not self.finished:
             seed_step(config.seed, self.step, self.world.rank)
             self.players.set_rates(self.keeper.game, self.share)
-            figures = self._play()
+            with self.threads:
+                figures = self._play()
             self.step += 1
             self.share = self.limit.share(self.learnt, self.seconds)
             self.players.ema.update(self.players.generator, self.learnt * config.batch_size)
