@@ -103,7 +103,7 @@ def test_it_is_read_before_anything_is_made_and_its_place_is_kept_in_full(
     found = planned()
     assert found.config.lexicon == str(texts)
     assert "  lexicon: 1 words of texts.txt to be written besides" in list(plan_lines(found))
-    assert besides(found.config).endswith(f"asked to write the texts of {texts} besides")
+    assert besides(found.config).endswith(f" (asked to write the texts of {texts}, too)")
 
 
 def describe_alphabet(folder: Path) -> list[str]:

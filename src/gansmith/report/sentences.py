@@ -66,7 +66,7 @@ def name_of(source: str) -> str:
 def besides(config: Config) -> str:
     """What it was given besides, and for what; how much that was, the log says."""
     shown = f" and, for the discriminator alone, the unlabelled words of {config.unlabelled}"
-    written = f", and asked to write the texts of {config.lexicon} besides"
+    written = f" (asked to write the texts of {config.lexicon}, too)"
     return shown * bool(config.unlabelled) + written * bool(config.lexicon)
 
 
