@@ -141,3 +141,14 @@ def test_the_recipe_for_few_words_reads_any_source_of_words(tmp_path: Path) -> N
         assert found.config.recipe == "words-few"
         assert found.spec.kind == "words"
         assert "copybook: 4,000 rendered words" in "\n".join(plan_lines(found))
+
+
+def test_a_setting_that_only_words_take_is_taken_before_the_data_are_seen(tmp_path: Path) -> None:
+    place = tmp_path / "few"
+    imagefolder(place, words(["abcdébad"[:n] for n in range(4, 9)] * 10))
+    for recipe in ("words", None):
+        settings = {"copybook": "yes"}
+        found = plan(str(place), recipe=recipe, out=tmp_path / "run", settings=settings)
+        assert found.config.copybook == "yes"
+    with pytest.raises(GansmithError, match="copybook: only words have a recogniser"):
+        plan("digits", out=tmp_path / "run", settings={"copybook": "yes"})

@@ -38,7 +38,7 @@ class Machine:
         """Steps a second."""
         steps, end = 0, self.now + seconds
         while self.now < end:
-            with count:
+            with count.step():
                 self.step()
             steps += 1
         return steps / seconds

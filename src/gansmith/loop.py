@@ -169,7 +169,7 @@ class Session:
         while not self.finished:
             seed_step(config.seed, self.step, self.world.rank)
             self.players.set_rates(self.keeper.game, self.share)
-            with self.threads:
+            with self.threads.step():
                 figures = self._play()
             self.step += 1
             self.share = self.limit.share(self.learnt, self.seconds)

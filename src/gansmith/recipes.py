@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from gansmith.config import Config, DataSpec
+from gansmith.config import Config, DataSpec, merge
 from gansmith.errors import GansmithError
 
 FEW = 1000  # pictures, below which a discriminator soon knows them all by heart
@@ -224,6 +225,21 @@ def recipe(name: str) -> Config:
     if name not in RECIPES:
         raise GansmithError(f"recipe: expected one of {', '.join(RECIPES)}, found {name!r}")
     return RECIPES[name]()
+
+
+def first_taking(settings: Mapping[str, Any]) -> Config:
+    """`settings` on the first recipe that can take them, while the data that decide are not open.
+
+    Raises a GansmithError, that of the default recipe, where none can.
+    """
+    refused = None
+    for name in RECIPES:
+        try:
+            return merge(recipe(name), settings)
+        except GansmithError as error:
+            refused = refused or error
+    assert refused
+    raise refused
 
 
 def choose(kind: str, count: int, height: int | None, width: int | None) -> tuple[str, str]:

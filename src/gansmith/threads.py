@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -21,7 +21,7 @@ SOONEST, LATEST = 10.0, 600.0  # seconds until another is tried; twice as long a
 
 
 class Threads:
-    """Steps of training, with as many threads as are fastest: ``with threads: step()``.
+    """Steps of training, with as many threads as are fastest: ``with threads.step(): …``.
 
     Fewer are tried where threads get less than their time, all of them again later. A step's result
     depends on their number in its last bits: what is to be the same again must not be `adaptive`.
@@ -35,20 +35,15 @@ class Threads:
         self.wait, self.trained, self.due = SOONEST, 0.0, 0.0
         self._begin()
 
-    def __enter__(self) -> None:
-        self.started = time.perf_counter(), time.process_time()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if not self.adaptive or error:
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """A step of training, whose time counts; after some of them their number may be another."""
+        seconds, computed = time.perf_counter(), time.process_time()
+        yield
+        if not self.adaptive:
             return
-        ended = time.perf_counter(), time.process_time()
-        self.seconds += ended[0] - self.started[0]
-        self.computed += ended[1] - self.started[1]
+        self.seconds += time.perf_counter() - seconds
+        self.computed += time.process_time() - computed
         self.steps += 1
         if self.seconds >= WINDOW:
             self.trained += self.seconds

@@ -13,7 +13,9 @@ from gansmith.errors import GansmithError
 def test_a_file_gives_its_words_in_their_normal_form_as_often_as_it_has_them(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "texts.txt").write_text("\ufeffe\u0301t\u00e9 la\n\n  la\tmer\n", encoding="utf-8")
+    (tmp_path / "texts.txt").write_text(
+        "\ufeffe\u0301t\u00e9 la\n\n# of the sea\n  la\tmer\n", encoding="utf-8"
+    )
     found = read_lexicon(tmp_path / "texts.txt")
     assert found == Lexicon("texts.txt", ("été", "la", "la", "mer"))
     assert found.digest != Lexicon("texts.txt", ("été", "la", "mer")).digest

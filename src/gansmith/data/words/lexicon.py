@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from gansmith.data.words.source import read_text
+from gansmith.data.words.source import lines_of
 from gansmith.data.words.text import characters, normalise
 from gansmith.errors import GansmithError
 
@@ -48,8 +48,11 @@ class Lexicon:
 
 
 def read_lexicon(path: Path) -> Lexicon:
-    """The words of a text, between white space. GansmithError where it can't be read, or has none."""
-    texts = tuple(normalise(read_text(path)).split())
+    """The words of a text, between white space; lines that begin with # are comments.
+
+    Raises a GansmithError where it can't be read, or has none.
+    """
+    texts = tuple(word for line in lines_of(path) for word in normalise(line).split())
     if not texts:
         raise GansmithError(f"expected words in {path}, found none")
     return Lexicon(path.name, texts)
