@@ -202,6 +202,7 @@ class Script(Section):
     widths: tuple[Annotated[float, Field(gt=0, le=1e4)], ...]  # of each character, in pixels
     paces: Annotated[tuple[float, ...], Field(min_length=2)]  # quantiles of the logarithm of pace
     steady: Annotated[float, Field(ge=0, le=1)] = 0.3  # of its variance, what lies between hands
+    bleached: bool = False  # whether paper is white wherever no stroke is near
 
     @model_validator(mode="after")
     def _agree(self) -> Script:

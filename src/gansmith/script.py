@@ -8,30 +8,49 @@ import torch
 from torch import Tensor
 
 from gansmith.config import Script
-from gansmith.data import Written
+from gansmith.data import Strip, Written
 from gansmith.data.words import characters, count_characters
 from gansmith.models.layout import encode
+from gansmith.models.words import bleach
 from gansmith.variance import deviations, numbered
 
 PACES = 33  # quantiles that are kept
 # Writers, and words of each on average, below which nothing is learnt of how far hands lie apart.
 FEWEST_WRITERS, FEWEST_WORDS = 8, 10
 FITTED = 300  # steps
+LOOKED_AT, SPECKS = 1000, 1e-3  # words, and the share of their pixels that a few specks may be
 USUAL = 16.0  # pixels of a character, of 32 high, where nothing is known
 
 
-def learn_script(written: Written, height: int) -> Script:
-    """The alphabet of what is written, in the order of its code points, and how wide it is."""
+def learn_script(written: Written, words: Strip) -> Script:
+    """The alphabet of what is written, in the order of its code points, how wide it is, and on what
+    paper."""
+    height = words.columns.shape[1]
     alphabet = tuple(sorted(count_characters(written.texts)))
     codes = encode([characters(text) for text in written.texts], alphabet)
     widths, pace = fit_pace(torch.tensor(written.widths), codes, len(alphabet), height)
     paces = torch.quantile(pace, torch.linspace(0, 1, PACES))
-    script = Script(alphabet=alphabet, widths=tuple(widths.tolist()), paces=tuple(paces.tolist()))
+    script = Script(
+        alphabet=alphabet,
+        widths=tuple(widths.tolist()),
+        paces=tuple(paces.tolist()),
+        bleached=is_bleached(words),
+    )
     count = len(set(written.writers or ()))
     if count < FEWEST_WRITERS or len(pace) < FEWEST_WORDS * count:
         return script
     hands = numbered(written.writers or ())
     return script.model_copy(update={"steady": share_of_hands(pace, hands)})
+
+
+def is_bleached(words: Strip) -> bool:
+    """Whether paper is white wherever no stroke is near, as where somebody cleaned the scans."""
+    rows = torch.linspace(0, len(words) - 1, min(len(words), LOOKED_AT)).long()
+    specks, pixels = 0, int(words.widths[rows].sum()) * words.columns.shape[1]
+    for part in torch.split(rows, 100):
+        ink = 1 - words[part].float() / 255
+        specks += int((ink != bleach(ink)).sum())
+    return specks <= SPECKS * pixels
 
 
 def share_of_hands(values: Tensor, hands: Tensor) -> float:

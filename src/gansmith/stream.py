@@ -39,7 +39,8 @@ def describe(dataset: Dataset, config: Config) -> DataSpec:
     shape = tuple(dataset.values.shape[1:])
     if dataset.written is not None:
         shape = (1, *shape, max(dataset.written.widths))
-        return DataSpec(kind="words", shape=shape, script=learn_script(dataset.written, shape[1]))
+        script = learn_script(dataset.written, dataset.strip)
+        return DataSpec(kind="words", shape=shape, script=script)
     if dataset.kind == "pictures":
         return DataSpec(kind="pictures", shape=shape, classes=classes or None)
     std, mean = torch.std_mean(dataset.values.double(), 0, correction=0)

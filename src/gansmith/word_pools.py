@@ -71,8 +71,10 @@ class Press:
             made = scribe.stream(wanted, len(wanted), seed)
             return readable(((word.image, word.text) for word in made), HEIGHT)
 
-        weights = hashlib.sha256(checkpoint.encode(scribe.model.network.state_dict())).hexdigest()
-        return self._pool(f"{weights} on {scribe.model.device.type}", wanted, write)
+        model = scribe.model
+        weights = hashlib.sha256(checkpoint.encode(model.network.state_dict())).hexdigest()
+        script = fingerprint(model.spec.model_dump_json())
+        return self._pool(f"{weights} of {script} on {model.device.type}", wanted, write)
 
     def rendered(self, texts: list[str]) -> Pool:
         wanted, seed = self._drawn(texts), self.seed
@@ -89,5 +91,5 @@ class Press:
         return [texts[row] for row in order(len(texts), seed, 0, self.count)]
 
 
-def fingerprint(texts: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:32]
+def fingerprint(of: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(of).encode()).hexdigest()[:32]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gansmith.models import build_networks, build_recogniser
 from gansmith.models.layout import encode, label_rows
-from gansmith.models.words import SHAPES, FilterBank, leaning, padded
+from gansmith.models.words import SHAPES, FilterBank, bleach, leaning, padded
 from tests.builders import words, words_config
 
 TEXTS, WIDTHS = ["abcdé", "a", "dad"], [64, 16, 40]
@@ -104,6 +104,29 @@ def test_a_leaning_words_top_is_moved_to_the_right_and_its_middle_stays() -> Non
     places = (leant[0] * torch.arange(48)).sum(1) / leant[0].sum(1)
     expected = 20 + 0.5 * (15.5 - torch.arange(32.0))
     torch.testing.assert_close(places, expected, atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("height", [32, 64])
+def test_faint_ink_is_bleached_where_no_stroke_is_near(height: int) -> None:
+    word, reach = torch.zeros(1, 1, height, 64), 3 * height // 32
+    word[..., 10, 20] = 0.9
+    word[..., 10, 20 + reach] = word[..., 10 + reach, 20 - reach] = 0.2
+    expected = word.clone()
+    word[..., 10, 20 + reach + 1] = word[..., 10 - reach - 1, 20] = word[..., 31, 60] = 0.25
+    assert torch.equal(bleach(word), expected)
+
+
+def test_what_is_written_after_training_is_bleached_as_the_data_are() -> None:
+    torch.manual_seed(0)
+    a_config, spec, latent = words_config(), words(), torch.randn(3, 6)
+    white = spec.model_copy(update={"script": spec.script.model_copy(update={"bleached": True})})
+    plain, clean = (build_networks(a_config, s).generator for s in (spec, white))
+    torch.nn.init.constant_(plain.ink.bias, -2.0)  # faint
+    clean.load_state_dict(plain.state_dict())
+    assert torch.equal(plain.train()(latent, labels()), clean.train()(latent, labels()))
+    made, cleaned = (g.eval()(latent, labels()) for g in (plain, clean))
+    assert torch.equal(cleaned, bleach(made))
+    assert not torch.equal(cleaned, made)
 
 
 def test_every_weight_gets_a_gradient() -> None:

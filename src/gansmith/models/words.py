@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
+from gansmith.measures import LINE_HEIGHT
 from gansmith.models.layout import columns_of
 from gansmith.models.masked import MaskedBatchNorm, column_mask, own_average, own_mean, scaled
 
@@ -26,6 +27,7 @@ ROWS = 4  # of the smallest maps, whose columns are an eighth of the height wide
 POINTS = 4  # of a filter's curve along its character
 SHAPES = 8  # of each character, that styles mix
 PLAIN = 0.05  # of a sigmoid's range at either end: all paper or all ink, as scans of writing are
+STROKE, BESIDE = 0.25, 3  # ink of a stroke, and how far its edges reach, in pixels of a row of 32
 SLANT = 0.6  # of the height, either way, as far as a style may lean
 READ = 128  # channels of the network over the text
 SPREAD = 16  # pixels that batches' widths are rounded up to, so that few shapes are in use
@@ -34,12 +36,16 @@ STYLED = 0.3  # how much scales and shifts differ between styles at the start
 
 
 class Generator(nn.Module):
-    """Latents (N, Z) and labels (N, 1 + L) → words (N, 1, H, W), W as wide as the widest needs."""
+    """Latents (N, Z) and labels (N, 1 + L) → words (N, 1, H, W), W as wide as the widest needs.
+
+    Where the data's paper is bleached, so is that of what is written after training.
+    """
 
     def __init__(self, config: Config, spec: DataSpec):
         super().__init__()
         assert spec.script is not None
         self.height, filters = spec.shape[1], config.generator_filters
+        self.bleached = spec.script.bleached
         self.usual: Tensor
         self.register_buffer("usual", torch.tensor([0.0, *spec.script.widths]))
         first, *grown = channels(filters, self.height)
@@ -90,7 +96,8 @@ class Generator(nn.Module):
         mask = column_mask(widths, ink.shape[3], 1)
         slant = SLANT * self.lean(style).float().tanh()[:, 0]
         shade = (ink.sigmoid() * (1 + 2 * PLAIN) - PLAIN).clamp(0, 1)
-        return leaning(shade * mask, slant) * mask
+        words = leaning(shade * mask, slant) * mask
+        return bleach(words) if self.bleached and not self.training else words
 
 
 class FilterBank(nn.Module):
@@ -215,6 +222,13 @@ def leaning(words: Tensor, slant: Tensor) -> Tensor:
     with torch.autocast(words.device.type, enabled=False):  # bf16 puts places half a pixel off
         grid = F.affine_grid(shear, [count, 1, height, width], align_corners=False)
         return F.grid_sample(words, grid, align_corners=False)
+
+
+def bleach(words: Tensor) -> Tensor:
+    """Words (N, 1, H, W) without the faint ink that no stroke is near: specks on the paper."""
+    beside = BESIDE * words.shape[2] // LINE_HEIGHT
+    near = F.max_pool2d(words, 2 * beside + 1, 1, beside) > STROKE
+    return words * near
 
 
 def channels(filters: int, height: int) -> list[int]:
