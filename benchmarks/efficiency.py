@@ -109,7 +109,7 @@ def losses(session: Session, naive: Textbook) -> dict[str, list[float]]:
             a.data.copy_(b.data)
     latent = torch.randn(BATCH, LATENT, device=session.device)
     real = naive._batch()
-    with torch.no_grad(), session.precision.autocast():
+    with torch.no_grad(), session.turns.precision.autocast():
         fake = players.generator(latent)
         d = discriminator_losses(players.discriminator, real, None, fake, config, 0, False)
         g = generator_losses(players.discriminator, real, None, fake, config, 0)

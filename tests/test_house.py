@@ -17,7 +17,7 @@ SOURCE = Path(gansmith.__file__).parent
 # A module may import what lies on a lower floor, and its neighbours within its own package.
 FLOORS = [
     {"errors", "watch", "signals", "threads"},
-    {"config", "runtime", "measures", "variance"},
+    {"config", "runtime", "measures", "variance", "world"},
     {
         "losses",
         "ada",
@@ -55,12 +55,13 @@ FLOORS = [
     {"vitals", "repair", "scribe"},
     {"word_evaluation"},
     {"observe", "summary", "samples", "sheets", "report", "progress"},
-    {"keeper"},
+    {"keeper", "turns"},
+    {"team"},
     {"loop", "writing"},
     {"synthetic"},
     {"api", "subset", "word_pools"},
     {"real", "word_worth"},
-    {"dry_run", "assess", "doctor"},
+    {"dry_run", "assess", "doctor", "processes"},
     {"cli", ""},  # "" is the package itself
     {"__main__"},
 ]
@@ -171,7 +172,7 @@ def test_only_training_calls_backward() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr == "backward"
     }
-    assert callers == {"loop", "metrics.classifier", "metrics.reading"}
+    assert callers == {"turns", "metrics.classifier", "metrics.reading"}
 
 
 def run(script: str, *arguments: str) -> str:

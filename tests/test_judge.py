@@ -19,9 +19,9 @@ from gansmith.metrics.distances import fid, sliced_wasserstein
 from gansmith.metrics.features import module_space, random_space
 from gansmith.models import build_generator
 from gansmith.run import RunFolder
-from gansmith.runtime import World
 from gansmith.stream import Stream, describe
 from gansmith.watch import Silent
+from gansmith.world import World
 from tests.builders import CPU, config, dataset, pictures, points, points_config
 
 TINY = {

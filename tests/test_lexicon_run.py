@@ -18,9 +18,9 @@ from gansmith.errors import GansmithError
 from gansmith.loop import Session
 from gansmith.report.sentences import besides
 from gansmith.run import RunFolder
-from gansmith.runtime import World
 from gansmith.stream import describe
 from gansmith.word_stream import LISTED, POOL, WordStream
+from gansmith.world import World
 from tests.builders import CPU, word_dataset, words_config
 from tests.data.words.builders import imagefolder, words
 from tests.test_unlabelled import SHORT, Stopper

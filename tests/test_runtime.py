@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gansmith.errors import GansmithError
-from gansmith.runtime import World, derive_seed, machine, pick_device, pick_precision, seed_step
+from gansmith.runtime import derive_seed, machine, pick_device, pick_precision, seed_step
 
 counters = st.lists(st.integers(0, 2**32 - 1), max_size=3).map(tuple)
 
@@ -21,9 +21,9 @@ def draws() -> list[float]:
     ]
 
 
-def test_the_draws_of_a_step_are_a_function_of_seed_step_and_rank() -> None:
+def test_the_draws_of_a_step_are_a_function_of_seed_and_step() -> None:
     seen = {}
-    for place in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1), (2**62, 10**9, 7)]:
+    for place in [(0, 0), (1, 0), (0, 1), (1, 1), (2**62, 10**9)]:
         seed_step(*place)
         seen[place] = draws()
     torch.randn(1000)
@@ -58,24 +58,6 @@ def test_derived_seeds_differ_over_seeds_and_paths_and_fill_their_63_bits() -> N
     for seed in seeds:
         union, intersection = union | seed, intersection & seed
     assert (union, intersection) == (2**63 - 1, 0)
-
-
-@given(st.integers(1, 8), st.integers(1, 50))
-def test_the_shares_of_all_processes_partition_the_batch(size: int, part: int) -> None:
-    batch = list(range(size * part))
-    shares = [batch[World(rank, size).share(len(batch))] for rank in range(size)]
-    assert [example for share in shares for example in share] == batch
-    assert {len(share) for share in shares} == {part}
-
-
-def test_a_batch_that_can_not_be_shared_evenly_is_refused() -> None:
-    with pytest.raises(GansmithError, match="multiple of the 3 processes, found 64"):
-        World(0, 3).share(64)
-
-
-def test_only_rank_zero_writes() -> None:
-    assert [World(rank, 3).is_main for rank in range(3)] == [True, False, False]
-    assert World().share(7) == slice(0, 7)
 
 
 def test_an_absent_device_is_refused_and_those_present_are_named() -> None:

@@ -9,8 +9,8 @@ import torch
 from gansmith.data import Dataset, order
 from gansmith.errors import GansmithError
 from gansmith.imaging import to_uint8
-from gansmith.runtime import World
 from gansmith.stream import Batch, Stream, describe, split, to_network
+from gansmith.world import World
 from tests.builders import CPU, config, dataset, pictures, points, points_config
 
 

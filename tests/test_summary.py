@@ -9,9 +9,10 @@ from gansmith.errors import GansmithError
 from gansmith.models import build_networks, build_recogniser
 from gansmith.players import Players
 from gansmith.recipes import recipe
-from gansmith.runtime import World, pick_precision
+from gansmith.runtime import pick_precision
 from gansmith.stream import Stream, describe
 from gansmith.summary import explain_memory, guard_bf16, memory_free, readable, summarise
+from gansmith.world import World
 from tests.builders import CPU, config, dataset, pictures, points, points_config, words
 
 CASES = {

@@ -20,10 +20,10 @@ from gansmith.errors import GansmithError
 from gansmith.loop import Limit, Session
 from gansmith.report.story import read_story
 from gansmith.run import RunFolder
-from gansmith.runtime import World
 from gansmith.stream import describe
 from gansmith.watch import Silent
 from gansmith.word_stream import POOL, WordStream
+from gansmith.world import World
 from tests.builders import CPU, word_dataset, words_config
 from tests.data.words.builders import (
     alto,

@@ -16,8 +16,8 @@ from gansmith.models import build_networks
 from gansmith.objectives import discriminator_losses, generator_losses
 from gansmith.players import Players
 from gansmith.recipes import recipe
-from gansmith.runtime import World
 from gansmith.stream import Stream, describe
+from gansmith.world import World
 from tests.builders import CPU, config, dataset, pictures, points, points_config
 
 

@@ -129,7 +129,7 @@ def test_the_generator_heeds_the_recogniser_only_once_it_reads() -> None:
 def test_the_recogniser_is_guided_at_first_and_then_learns_by_ctc_alone() -> None:
     torch.manual_seed(0)
     reader = Reader(words_config(), words(), CPU)
-    lesson = Lesson(deal().real, deal().labels, 0)
+    lesson = Lesson(deal().real, deal().labels, False)
     guided = recogniser_losses(reader.network, lesson, 0)
     alone = recogniser_losses(reader.network, lesson, GUIDED_WORDS)
     assert guided["total"] > guided["loss_r"]
@@ -142,8 +142,7 @@ def test_rendered_words_are_learnt_from_and_say_nothing_of_how_well_it_reads() -
     reader.network.eval()  # or batch norm would see other words
     real, labels = deal().real, deal().labels
     found, alone = (
-        recogniser_losses(reader.network, Lesson(real[:n], labels[:n], copied), 0)
-        for n, copied in ((len(real), 1), (len(real) - 1, 0))
+        recogniser_losses(reader.network, Lesson(real[:n], labels[:n], n == 2), 0) for n in (2, 1)
     )
     assert found["loss_r"] == pytest.approx(alone["loss_r"].item(), rel=1e-5)
     assert found["total"] != alone["total"]

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 
 from gansmith.config import Config
-from gansmith.runtime import World
 from gansmith.stream import describe
 from gansmith.word_stream import LONGEST, POOL, SHEET, WordStream, recombine
+from gansmith.world import World
 from tests.builders import CPU, word_dataset, words_config
 
 

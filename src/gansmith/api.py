@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gansmith import recipes
-from gansmith.config import Config, DataSpec, merge
+from gansmith.config import Config, DataSpec, build, merge
 from gansmith.data import (
     Dataset,
     Source,
@@ -28,7 +30,9 @@ from gansmith.report import write_report
 from gansmith.run import RunFolder, free_folder
 from gansmith.stream import describe
 from gansmith.summary import explain_memory
+from gansmith.team import Follower, explain_loss
 from gansmith.watch import Silent, Watcher
+from gansmith.world import here, join, restarted
 
 Counting = Callable[[int, int], None]
 
@@ -78,17 +82,22 @@ def train(
     fields of `gansmith.Config` (``minutes=2``, ``lr=1e-4``, ``data={"fit": "pad"}``; of words
     ``unlabelled="more/"``, pictures whose texts nobody knows).
 
+    Started by torchrun, each process calls it and plays its part; the first one's result has the score.
+
     Raises GansmithError where something is wrong with the data, the settings or the machine.
     """
-    planned = plan(
-        source,
-        recipe=recipe,
-        out=out,
-        resume=resume,
-        settings=settings,
-        watcher=watcher,
-        counting=counting,
-    )
+    if not (world := join()).is_main:
+        return follow()
+    with world.sending_home():
+        planned = plan(
+            source,
+            recipe=recipe,
+            out=out,
+            resume=resume or restarted(),
+            settings=settings,
+            watcher=watcher,
+            counting=counting,
+        )
     return execute(planned, watcher)
 
 
@@ -118,10 +127,7 @@ def plan(
         raise GansmithError(_nothing_to_train_on(run))
     else:
         config, opened = _new_config(str(source), recipe, settings, watcher)
-    others, lexicon = _open_unlabelled(config), _read_lexicon(config)
-    dataset = replace(prepare_for(opened, config, counting), lexicon=lexicon)
-    if others is not None:
-        dataset = _with_unlabelled(dataset, others, config, counting)
+    dataset = _dataset(opened, config, counting)
     for part in filter(None, (dataset, dataset.unlabelled)):
         if part.skipped:
             watcher.say(
@@ -130,15 +136,43 @@ def plan(
             )
     spec = describe(dataset, config)
     recipes.check_fit(config, spec)
-    if lexicon and spec.script:
+    if dataset.lexicon and spec.script:
         with _naming("lexicon"):
-            lexicon.writable(spec.script.alphabet)
+            dataset.lexicon.writable(spec.script.alphabet)
     run = run or free_folder(Path("runs"), f"{_stem(config.source)}-{config.recipe}")
     return Plan(config, dataset, spec, run)
 
 
+def _dataset(opened: Source, config: Config, counting: Counting | None = None) -> Dataset:
+    """All that a run of this config is trained on."""
+    others, lexicon = _open_unlabelled(config), _read_lexicon(config)
+    dataset = replace(prepare_for(opened, config, counting), lexicon=lexicon)
+    return dataset if others is None else _with_unlabelled(dataset, others, config, counting)
+
+
+def follow() -> TrainResult:
+    """Play this process's part in the run that the first process plans and carries out.
+
+    Raises a GansmithError where that can't begin it; its own result has the score.
+    """
+    world = here()
+    with explain_loss(world):
+        told = world.tell()
+    if not told:
+        raise SystemExit(0)  # the first has said why
+    plan = json.loads(told)
+    config = build(plan["config"])
+    dataset = _dataset(_open(config, words=config.model == "words"), config)
+    begun, follower = time.perf_counter(), Follower(dataset, config, world)
+    follower.train()
+    images, seconds = follower.step * config.batch_size, time.perf_counter() - begun
+    return TrainResult(Path(plan["run"]), follower.step, images, seconds, None)
+
+
 def execute(plan: Plan, watcher: Watcher | None = None) -> TrainResult:
     """Carry out a plan, and write the report however it ends."""
+    told = {"config": plan.config.model_dump(mode="json"), "run": str(plan.run.path)}
+    here().tell(json.dumps(told).encode())
     try:
         with explain_memory(plan.config, plan.spec):
             return Session(plan.dataset, plan.config, plan.run, watcher).train()

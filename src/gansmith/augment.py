@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gansmith.world import uniform, whole_numbers
+
 Change = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -122,15 +124,14 @@ KINDS: dict[str, Change] = {
 
 def _uniform(like: Tensor, low: float, high: float) -> Tensor:
     """(N, 1, 1, 1), one number a picture."""
-    shape = (len(like), 1, 1, 1)
-    return torch.rand(shape, device=like.device, dtype=like.dtype) * (high - low) + low
+    return uniform(len(like), 1, 1, 1, like=like) * (high - low) + low
 
 
 def _shifted(pictures: Tensor, on: Tensor, side: int) -> Tensor:
     """(N, size): for each place along `side`, the place its pixel comes from."""
     size = pictures.shape[side]
     most = size // 8
-    by = torch.randint(-most, most + 1, (len(pictures), 1), device=pictures.device)
+    by = whole_numbers(-most, most + 1, len(pictures), 1, device=pictures.device)
     places = torch.arange(size, device=pictures.device)
     return places + by * on.flatten(1).long()
 
@@ -139,6 +140,6 @@ def _inside(pictures: Tensor, side: int) -> Tensor:
     """(N, size), true on a random run of half the side, centred anywhere."""
     size = pictures.shape[side]
     half = size // 2
-    centre = torch.randint(0, size + 1, (len(pictures), 1), device=pictures.device)
+    centre = whole_numbers(0, size + 1, len(pictures), 1, device=pictures.device)
     places = torch.arange(size, device=pictures.device)
     return (places >= centre - half // 2) & (places < centre - half // 2 + half)

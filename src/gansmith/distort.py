@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.models.masked import column_mask
+from gansmith.world import uniform
 
 SLANT = 0.5  # of the height, either way, from bottom to top
 STRETCH = 0.15  # wider or narrower, higher or lower, by such a share
@@ -38,7 +39,7 @@ def _places(words: Tensor, widths: Tensor, strength: float | Tensor) -> Tensor:
     own = torch.as_tensor(strength, device=device)
 
     def draw(*shape: int) -> Tensor:
-        drawn = 2 * torch.rand(count, *shape, device=device) - 1
+        drawn = 2 * uniform(count, *shape, like=words) - 1
         return drawn * own.reshape(-1, *[1] * len(shape))
 
     y = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=device)[:, None]
@@ -55,9 +56,9 @@ def _places(words: Tensor, widths: Tensor, strength: float | Tensor) -> Tensor:
 def _weighted(words: Tensor, strength: float | Tensor) -> Tensor:
     """A third with thicker strokes, a third with thinner ones, all with more or less ink."""
     shape = (len(words), 1, 1, 1)
-    kind = torch.rand(shape, device=words.device)
+    kind = uniform(*shape, like=words)
     thick, thin = F.max_pool2d(words, 3, 1, 1), -F.max_pool2d(-words, 3, 1, 1)
     towards = torch.where(kind < 1 / 3, thick, torch.where(kind > 2 / 3, thin, words))
-    share = strength * WEIGHT * torch.rand(shape, device=words.device)
-    ink = 1 + strength * FAINT * (2 * torch.rand(shape, device=words.device) - 1)
+    share = strength * WEIGHT * uniform(*shape, like=words)
+    ink = 1 + strength * FAINT * (2 * uniform(*shape, like=words) - 1)
     return (torch.lerp(words, towards, share) * ink).clamp(0, 1)

@@ -1,36 +1,29 @@
-"""The training loop: the only place that calls `backward`, and the only one that steps."""
+"""The training loop: what the first process of a run does, which is alone in most of them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gansmith import word_objectives
 from gansmith.config import Config
 from gansmith.data import Dataset
 from gansmith.health import NAN, Severity, Verdict
 from gansmith.judge import Judge, choose_space
 from gansmith.keeper import Keeper, Moment
-from gansmith.models import words
-from gansmith.models.layers import frozen
-from gansmith.objectives import discriminator_losses, generator_losses
 from gansmith.observe import Observer
-from gansmith.players import Players, clip
-from gansmith.reader import LONGEST, TURNS, Reader
-from gansmith.recipes import check_fit
 from gansmith.run import RunFolder, clear_errors
-from gansmith.runtime import World, pick_device, pick_precision, seed_step
 from gansmith.signals import Stop, Stopped
-from gansmith.stream import Deal, describe
-from gansmith.summary import guard_bf16
+from gansmith.team import Leader, explain_loss
 from gansmith.threads import Threads
+from gansmith.turns import Turns
 from gansmith.watch import Progress, Silent, Watcher
-from gansmith.word_stream import WordStream, open_stream
+from gansmith.world import World, acting, here
 
 APART = 1_000_000  # batches from those of the game to those that the recogniser has besides
 
@@ -77,7 +70,7 @@ class Limit:
 
 
 class Session:
-    """One process's part in a run."""
+    """A run, as the first of its processes leads it."""
 
     def __init__(
         self,
@@ -88,15 +81,14 @@ class Session:
         world: World | None = None,
     ):
         self.config, self.run, self.dataset = config, run, dataset
-        self.watcher, self.world = watcher or Silent(), world or World()
-        self.spec = describe(dataset, config)
-        check_fit(config, self.spec)
-        self.device = pick_device(config.device)
-        self.precision = pick_precision(config.precision, self.device)
+        self.watcher, self.world = watcher or Silent(), world or here()
+        self.turns = Turns.open(dataset, config, self.world)
+        self.spec, self.device = self.turns.spec, self.turns.device
+        self.stream, self.players = self.turns.stream, self.turns.players
+        self.leader = Leader(self.world, self.players)
         self.limit = Limit(config, len(dataset) + len(dataset.beside))
-        self.threads = Threads(self.device.type == "cpu" and self.limit.steps is None, self._say)
-        self.stream = open_stream(dataset, config, self.spec, self.world, self.device)
-        self.players = Players.create(config, self.spec, self.device)
+        timed = self.limit.steps is None and self.world.size == 1
+        self.threads = Threads(self.device.type == "cpu" and timed, self._say)
         space = choose_space(dataset, config, self.spec, self.watcher.say)
         self.judge = Judge(config, self.spec, self.stream, space)
         self.observer = Observer(
@@ -109,12 +101,12 @@ class Session:
             dataset,
             self.players,
             self.observer,
-            guard=lambda: guard_bf16(self.players, self.stream, self.precision),
+            guard=self.turns.guard,
             say=self._say,
         )
         self.step, self.seconds_before, self.started = 0, 0.0, time.perf_counter()
         self.resumed_step = 0
-        self.share = 0.0
+        self.share, self.together = 0.0, False
 
     @property
     def images(self) -> int:
@@ -145,7 +137,8 @@ class Session:
         process is told to end.
         """
         with (
-            Stop() as stop,
+            Stop(patient=self.world.size > 1) as stop,
+            self._leading(),
             self.run.locked(),
             clear_errors(self.run.path),
         ):
@@ -164,96 +157,51 @@ class Session:
 
     def steps(self) -> Iterator[None]:
         """The loop itself; yields after every step."""
-        config, observer = self.config, self.observer
         self.started = time.perf_counter()
         while not self.finished:
-            seed_step(config.seed, self.step, self.world.rank)
-            self.players.set_rates(self.keeper.game, self.share)
             with self.threads.step():
                 figures = self._play()
             self.step += 1
             self.share = self.limit.share(self.learnt, self.seconds)
-            self.players.ema.update(self.players.generator, self.learnt * config.batch_size)
-            observer.meter.add(figures)
-            if observer.due(self.step, last=self.finished):
-                self._look()
-            if self.step % config.checkpoint_every == 0 or self.finished:
-                self.keeper.save(self.moment)
-            self.watcher.tick(self._progress())
+            self._note(figures)
             yield
+            self._lead()
+
+    def _note(self, figures: dict[str, Tensor]) -> None:
+        """After a step: measure and save what is due."""
+        self.observer.meter.add(figures)
+        if self.observer.due(self.step, last=self.finished):
+            self._look()
+        if self.step % self.config.checkpoint_every == 0 or self.finished:
+            self.keeper.save(self.moment)
+        self.watcher.tick(self._progress())
+
+    @contextmanager
+    def _leading(self) -> Iterator[None]:
+        """While this process measures and writes, the others wait; if it can't go on, they end."""
+        try:
+            with acting(World()), explain_loss(self.world):
+                yield
+        except BaseException:
+            if not self.together:
+                self.leader.dismiss()
+            raise
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """What all processes do at once: one that fails alone leaves the others in the middle."""
+        self.together = True
+        with acting(self.world):
+            yield
+        self.together = False
+
+    def _lead(self) -> None:
+        with self._together():
+            self.leader.lead(self.keeper.game, self.step, self.keeper.repairs.lost, self.share)
 
     def _play(self) -> dict[str, Tensor]:
-        """One step of the game: the discriminator's turns, then the generator's."""
-        config, players = self.keeper.game, self.players
-        penalise = self.step % config.penalty_every == 0
-        clipped = []
-        for turn in range(config.d_steps):
-            deal = self.stream.deal(self.step * config.d_steps + turn)
-            with self.precision.autocast():
-                with torch.set_grad_enabled(turn == config.d_steps - 1):
-                    fake = players.generator(deal.latent, deal.asked)
-                d = self._d_losses(deal, fake.detach(), penalise)
-            players.d_optimizer.zero_grad()
-            d["total"].backward()  # type: ignore[no-untyped-call]
-            clipped.append(clip(players.discriminator, config.clip))
-            players.d_optimizer.step()
-        # The last fake serves the generator too: its graph is still there, its weights unchanged.
-        with self.precision.autocast(), frozen(players.discriminator):
-            g = self._g_losses(deal, fake)
-            players.g_optimizer.zero_grad()
-            g["total"].backward()  # type: ignore[no-untyped-call]
-            clipped.append(clip(players.generator, config.clip))
-            players.g_optimizer.step()
-        players.odds.update(d["real_sign"])
-        r = self._learn_to_read(players.reader) if players.reader else {}
-        return {**d, **g, **r, "clipped": torch.stack(clipped).mean()}
-
-    def _d_losses(self, deal: Deal, fake: Tensor, penalise: bool) -> dict[str, Tensor]:
-        config, players = self.keeper.game, self.players
-        if isinstance(players.discriminator, words.Discriminator):
-            return word_objectives.discriminator_losses(
-                players.discriminator, deal, fake, config, penalise, players.odds
-            )
-        images = self.learnt * config.batch_size
-        return discriminator_losses(
-            players.discriminator,
-            deal.real,
-            deal.labels,
-            fake,
-            config,
-            images,
-            penalise,
-            players.odds,
-        )
-
-    def _g_losses(self, deal: Deal, fake: Tensor) -> dict[str, Tensor]:
-        config, players = self.keeper.game, self.players
-        if isinstance(players.discriminator, words.Discriminator):
-            assert players.reader is not None
-            return word_objectives.generator_losses(
-                players.discriminator, players.reader, deal, fake, config, players.odds
-            )
-        images = self.learnt * config.batch_size
-        return generator_losses(
-            players.discriminator, deal.real, deal.labels, fake, config, images, players.odds
-        )
-
-    def _learn_to_read(self, reader: Reader) -> dict[str, Tensor]:
-        """The recogniser's turns, on words whose text is known."""
-        assert isinstance(self.stream, WordStream)
-        images = self.learnt * self.config.batch_size
-        r: dict[str, Tensor] = {}
-        for turn in range(reader.turns(self.step)):
-            besides = APART + self.step * TURNS + turn
-            lesson = self.stream.lesson(besides if turn else self.step)
-            with self.precision.autocast():
-                r = word_objectives.recogniser_losses(reader.network, lesson, images)
-            reader.optimizer.zero_grad()
-            r["total"].backward()  # type: ignore[no-untyped-call]
-            clip(reader.network, LONGEST)
-            reader.optimizer.step()
-            reader.note(r["loss_r"])
-        return r
+        with self._together():
+            return self.turns.play(self.keeper.game, self.step, self.learnt, self.share)
 
     def _look(self) -> None:
         """Measure what is due, and heed what it says of the run's health."""
@@ -295,6 +243,7 @@ class Session:
         self._say_how()
         self.observer.open(self.step)
         self.keeper.settle()
+        self._lead()
 
     def _leave(self, number: int) -> None:
         wrong = self.observer.not_finite()
@@ -326,14 +275,16 @@ class Session:
 
     def _say(self, line: str) -> None:
         self.watcher.say(line)
-        if self.world.is_main:
-            self.run.say(line)
+        self.run.say(line)
 
     def _say_how(self) -> None:
-        wrong = guard_bf16(self.players, self.stream, self.precision)
+        wrong, precision = self.turns.guard(), self.turns.precision
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
-        precision = f"{self.precision.name} ({self.precision.reason})"
-        self._say(f"device {self.device.type}{threads}, precision {precision}")
+        if self.world.size > 1:
+            threads += f" in each of {self.world.size} processes"
+        self._say(
+            f"device {self.device.type}{threads}, precision {precision.name} ({precision.reason})"
+        )
         self._say(
             f"score: {self.judge.protocol}, every {self.judge.interval:,} steps; lower is nearer"
         )

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gansmith.world import uniform
+
 
 class Targets(NamedTuple):
     """What the discriminator is told of each example, shaped (N,), 1 for real."""
@@ -34,7 +36,7 @@ def soft_targets(real: Tensor, fake: Tensor, smoothing: float, noise: float) -> 
     the generator's own mistakes into the optimal discriminator.
     """
     targets = hard_targets(real, fake)
-    swap_real, swap_fake = (torch.rand_like(t) < noise for t in targets)
+    swap_real, swap_fake = (uniform(len(t), like=t) < noise for t in targets)
     soft_real = targets.real * (1 - smoothing)
     return Targets(
         torch.where(swap_real, 1 - targets.real, soft_real),
@@ -127,7 +129,7 @@ def gradient_penalty(
     discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None = None
 ) -> Tensor:
     """E (‖∇D(x̂)‖₂ - 1)², x̂ on the line from real to fake (Gulrajani et al. 2017, eq. 3)."""
-    share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
+    share = uniform(len(real), *[1] * (real.dim() - 1), like=real)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
     logits = discriminator(between, labels)
     (gradient,) = torch.autograd.grad(logits.float().sum(), between, create_graph=True)

@@ -17,6 +17,7 @@ from gansmith.losses import (
     soft_targets,
     zero_centred_penalty,
 )
+from gansmith.world import here, normal
 
 
 def discriminator_losses(
@@ -97,7 +98,7 @@ def disguise(x: Tensor, config: Config, images_seen: int, odds: Odds | None = No
     if config.augment:
         x = augment(x, config.augment, odds.p if odds else config.augment_p)
     sd = noise_level(config, images_seen)
-    return x + sd * torch.randn_like(x) if sd > 0 else x
+    return x + sd * normal(x) if sd > 0 else x
 
 
 def mismatch_weight(config: Config, images_seen: int) -> float:
@@ -126,7 +127,8 @@ def _logits(
     """
     asked = labels
     if config.mismatch and labels is not None:
-        asked = torch.stack([labels, labels.roll(1)])  # the labels of others: wrong unless equal
+        others = here().own(here().whole(labels).roll(1))  # wrong unless equal
+        asked = torch.stack([labels, others])
     if config.batches == "mixed":
         twice = None if asked is None else torch.cat([asked, asked], -1)
         both = discriminator(torch.cat([real, fake]), twice).float()

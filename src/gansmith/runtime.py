@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, precision, randomness, this process among several."""
+"""Where and how a run computes: device, precision, randomness."""
 
 from __future__ import annotations
 
@@ -12,28 +12,6 @@ import numpy as np
 import torch
 
 from gansmith.errors import GansmithError
-
-
-@dataclass(frozen=True)
-class World:
-    """This process among its peers. One process is rank 0 of 1."""
-
-    rank: int = 0
-    size: int = 1
-
-    @property
-    def is_main(self) -> bool:
-        """Whether this process is the one that writes."""
-        return self.rank == 0
-
-    def share(self, batch_size: int) -> slice:
-        """The part of a global batch that is this process's own."""
-        if batch_size % self.size:
-            raise GansmithError(
-                f"batch_size: expected a multiple of the {self.size} processes, found {batch_size}"
-            )
-        part = batch_size // self.size
-        return slice(self.rank * part, (self.rank + 1) * part)
 
 
 def pick_device(name: str) -> torch.device:
@@ -111,13 +89,13 @@ def derive_seed(seed: int, *path: int) -> int:
     return (int(words[0]) << 31 | int(words[1]) >> 1) & (2**63 - 1)
 
 
-def seed_step(seed: int, step: int, rank: int = 0) -> None:
-    """Make every draw of a step a function of (seed, step, rank).
+def seed_step(seed: int, step: int) -> None:
+    """Make every draw of a step a function of (seed, step).
 
     The step counter is then the whole state of the random generators: a resumed run draws what the
     uninterrupted one would have drawn, dropout included.
     """
-    torch.manual_seed(derive_seed(seed, Draw.STEP, step, rank))
+    torch.manual_seed(derive_seed(seed, Draw.STEP, step))
 
 
 def machine() -> dict[str, str | int]:

@@ -20,11 +20,13 @@ class Stopped(SystemExit):
 class Stop:
     """A context in which SIGTERM and Ctrl-C only raise a flag while `guarded`, else end at once.
 
-    A second Ctrl-C always ends at once. Outside the main thread signals can't be caught and
+    A second Ctrl-C always ends at once, unless `patient`: torchrun passes on the one that its
+    processes have got already. Outside the main thread signals can't be caught and
     nothing is done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = False) -> None:
+        self.patient = patient
         self.number: int | None = None
         self.guarded = False
 
@@ -44,7 +46,7 @@ class Stop:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        again = self.number == signal.SIGINT == number
+        again = self.number == signal.SIGINT == number and not self.patient
         self.number = number
         if again or not self.guarded:
             raise Stopped(number)

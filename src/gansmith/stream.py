@@ -13,8 +13,9 @@ from gansmith.config import Config, DataSpec
 from gansmith.data import Dataset, order
 from gansmith.errors import GansmithError
 from gansmith.models import draw_latent
-from gansmith.runtime import Draw, World, derive_seed
+from gansmith.runtime import Draw, derive_seed
 from gansmith.script import learn_script
+from gansmith.world import World
 
 ON_DEVICE_SHARE = 0.25  # of the accelerator's memory that a data set may take up
 LEAST_HELD, MOST_HELD = 32, 1000  # examples kept from training: fewer tell little, more no more
@@ -60,12 +61,12 @@ class Deal(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """What a recogniser learns from: words (N, 1, H, W), the last `copied` of which are rendered, and
-    their labels (N, 1 + L)."""
+    """What a recogniser learns from: words (N, 1, H, W) and their labels (N, 1 + L). Where it has a
+    copybook, every second one is `copied` from there."""
 
     words: Tensor
     labels: Tensor
-    copied: int
+    copied: bool
 
 
 class Stream:

@@ -16,6 +16,7 @@ from gansmith.models.words import Discriminator
 from gansmith.objectives import figures_of
 from gansmith.reader import Reader
 from gansmith.stream import Deal, Lesson
+from gansmith.world import here, uniform
 
 DISTORTED = 0.7  # of the usual strength, what the recogniser in the game is shown
 GUIDED, GUIDED_WORDS = 3.0, 10_000  # weight of the guess at where characters lie; fading to 0
@@ -96,8 +97,8 @@ def recogniser_losses(
     log_probabilities = recogniser(distorted, labels[:, 0])
     total = loss = reading_loss(log_probabilities, labels, recogniser.height)
     if copied:
-        real = log_probabilities[:-copied].detach()
-        loss = reading_loss(real, labels[:-copied], recogniser.height)
+        real = log_probabilities[::2].detach()
+        loss = reading_loss(real, labels[::2], recogniser.height)
     if begun < 1:
         guess = placing_loss(log_probabilities, labels, recogniser.height, recogniser.usual)
         total = total + GUIDED * (1 - begun) * guess
@@ -108,7 +109,7 @@ def shown(words: Tensor, labels: Tensor, config: Config, odds: Odds) -> Tensor:
     """What the discriminator is shown of `words`, real or made: some of them distorted."""
     if not config.augment:
         return words
-    on = torch.rand(len(words), 1, 1, 1, device=words.device) < odds.p
+    on = uniform(len(words), 1, 1, 1, like=words) < odds.p
     return distort(words, labels[:, 0], on.float())
 
 
@@ -134,9 +135,18 @@ def balanced(
     (of_r,) = torch.autograd.grad(reading, fake)
     of_r = upright(of_r, fake.detach())
     inside = column_mask(asked[:, 0], fake.shape[3], 1).expand_as(fake) > 0
-    spread_d, spread_r = (g[inside].std() for g in (of_d, of_r))
+    spread_d, spread_r = (_spread(g[inside]) for g in (of_d, of_r))
     share = (weight * spread_d / (spread_r + 1e-12)).clamp(max=MOST_READING)
     return (fake * (of_d + share * of_r)).sum()
+
+
+def _spread(values: Tensor) -> Tensor:
+    """The standard deviation of all processes' values together."""
+    own = [values.new_tensor(len(values)), values.sum(), values.square().sum()]
+    moments = here().mean(torch.stack(own))
+    count, total, squares = moments
+    variance: Tensor = squares / count - (total / count).square()
+    return variance.clamp_min(0).sqrt()
 
 
 def upright(gradient: Tensor, words: Tensor) -> Tensor:

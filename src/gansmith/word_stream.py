@@ -23,8 +23,9 @@ from gansmith.data.words.lexicon import LONGEST
 from gansmith.models import draw_latent
 from gansmith.models.layout import decode, encode, label_rows, widths_for
 from gansmith.models.words import padded
-from gansmith.runtime import Draw, World, derive_seed
+from gansmith.runtime import Draw, derive_seed
 from gansmith.stream import Batch, Deal, Lesson, Stream, to_network
+from gansmith.world import World
 
 POOL = 32  # batches
 LISTED = 0.5  # share of what is asked for that comes from a lexicon, where there is one
@@ -95,13 +96,14 @@ class WordStream(Stream):
         return self.take(self.pool(pool).rows[place][self.own])
 
     def lesson(self, index: int) -> Lesson:
-        """The index-th batch, and as many rendered words after it where there is a copybook."""
+        """The index-th batch, and a rendered word after each of it where there is a copybook."""
         pool, place = divmod(index, POOL)
         rows = self.rows[self.pool(pool).rows[place][self.own].to(self.rows.device)].cpu()
         copied = self.pool(pool).copied[place][self.own]
-        words, labels = self._rows(torch.cat([rows, copied]))
+        both = torch.stack([rows, copied], 1).flatten() if len(copied) else rows
+        words, labels = self._rows(both)
         assert labels is not None
-        return Lesson(words, labels, len(copied))
+        return Lesson(words, labels, copied=len(copied) > 0)
 
     def latent(self, index: int) -> Tensor:
         pool, place = divmod(index, POOL)

@@ -8,6 +8,7 @@ from torch import nn
 
 from gansmith.config import DataSpec
 from gansmith.models import Networks, build_networks
+from gansmith.models.layers import JoinLabel, Projection
 from gansmith.recipes import recipe
 from tests.builders import config, pictures
 
@@ -64,7 +65,7 @@ def leaves(network: nn.Module) -> list[str]:
     hooks = [
         m.register_forward_hook(lambda m, *_: order.append(type(m).__name__))
         for m in network.modules()
-        if type(m).__module__.startswith("torch.nn") and not list(m.children())
+        if not list(m.children()) and type(m) not in (JoinLabel, Projection)
     ]
     spec = COLOUR if any(getattr(m, "in_channels", 0) == 3 for m in network.modules()) else DIGITS
     network(torch.zeros(2, *spec.shape))

@@ -57,6 +57,9 @@ def train(
         bool,
         typer.Option("--resume", help="Go on with the run in --out (begin it if there is none)."),
     ] = False,
+    processes: Annotated[
+        int, typer.Option(help="So many processes on this machine share every batch.", min=1)
+    ] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan, train nothing.")
     ] = False,
@@ -69,12 +72,18 @@ def train(
     - `gansmith train digits --minutes 2`
     - `gansmith train photos/ --recipe few-images --set lr=1e-3`
     - `gansmith train --resume --out runs/photos-few-images-001`
+    - `torchrun --nproc-per-node 8 -m gansmith train photos/ --out runs/photos`
     """
-    from gansmith.api import execute, plan
+    from gansmith.api import execute, follow, plan
     from gansmith.config import parse_settings
     from gansmith.progress import ProgressDisplay, counting
     from gansmith.signals import Stop
+    from gansmith.world import join, restarted
 
+    world = join()
+    if not world.is_main:
+        follow()
+        return
     options: dict[str, Any] = {
         "minutes": minutes,
         "epochs": epochs,
@@ -93,12 +102,12 @@ def train(
     if fit is not None:
         settings.setdefault("data", {})["fit"] = fit
     display = ProgressDisplay(console)
-    with Stop(), counting(console, "reading the data") as count:
+    with world.sending_home(), Stop(), counting(console, "reading the data") as count:
         planned = plan(
             source,
             recipe=recipe,
             out=out,
-            resume=resume,
+            resume=resume or restarted(),
             settings=settings,
             watcher=display,
             counting=count,
@@ -106,9 +115,15 @@ def train(
     if dry_run:
         from gansmith.dry_run import plan_lines
 
+        world.tell()
         say(*plan_lines(planned))
         return
     say(f"run folder {planned.run.path}")
+    if processes > 1:
+        from gansmith.processes import start
+
+        start(planned, processes)
+        return
     with display:
         result = execute(planned, display)
     _show_result(result, planned.spec.kind)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
 from gansmith.models.layers import ClassAffine, JoinLabel, Projection, batch_norm, sequence
+from gansmith.world import Dropout
 
 SMALLEST, LARGEST = 8, 256
 MADE_FROM, SEEN_TO = 7, 6  # the most pixels of the smaller side at either network's smallest stage
@@ -93,7 +94,7 @@ class Discriminator(nn.Module):
                 Halve(a, b, bias=not normal) if index else nn.Conv2d(a, b, 3, padding=1),
                 batch_norm(b, config.bn_scale) if normal and index else None,
                 nn.LeakyReLU(0.2, inplace=True),
-                nn.Dropout2d(config.dropout) if config.dropout else None,
+                Dropout(config.dropout, maps=True) if config.dropout else None,
             )
         )
         self.logit = nn.Linear(filters[-1] * stages[0][0] * stages[0][1], 1, bias=False)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gansmith.config import Config, DataSpec
 from gansmith.errors import GansmithError
 from gansmith.models.layers import JoinLabel, Projection, batch_norm, sequence
+from gansmith.world import Dropout
 
 
 def halvings(height: int, width: int) -> tuple[int, tuple[int, int]]:
@@ -92,6 +93,6 @@ def _halve(inputs: int, outputs: int, config: Config, first: bool) -> nn.Sequent
             nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
             batch_norm(outputs, config.bn_scale) if normal else None,
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Dropout2d(config.dropout) if config.dropout else None,
+            Dropout(config.dropout, maps=True) if config.dropout else None,
         ]
     )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gansmith.config import Config, DataSpec
 from gansmith.models.dcgan import halvings
 from gansmith.models.layers import JoinLabel, Projection, sequence
+from gansmith.world import Dropout
 
 
 class Generator(nn.Module):
@@ -54,7 +55,7 @@ class Discriminator(nn.Module):
         stages, base = halvings(height, width)
         f = config.discriminator_filters
         grey = channels == 1
-        drop = nn.Dropout(config.dropout)
+        drop = Dropout(config.dropout)
         # Digits: every convolution halves and is followed by dropout. Colour: one at full size,
         # then 128, 128, 256 at each half, with a single dropout at the end.
         plan = [(f, 2)] * stages if grey else [(f, 1), *[(2 * f, 2)] * (stages - 1), (4 * f, 2)]

@@ -8,10 +8,45 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from gansmith.world import here
 
-def batch_norm(channels: int, scale: str = "learned") -> nn.BatchNorm2d:
-    """Batch norm, ε 1e-5; ``scale="fixed"`` keeps γ at 1 (MXNet's ``fix_gamma``) and learns only β."""
-    norm = nn.BatchNorm2d(channels, eps=1e-5)
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm, ε 1e-5, whose statistics are those of all processes' pictures together.
+
+    torch's own synchronised one refuses processors.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__(channels, eps=1e-5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        world = here()
+        if world.size == 1 or not self.training:
+            return super().forward(x)
+        wide = x.float()
+        count = world.size * x.numel() // x.shape[1]
+        sums = torch.stack([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3))])
+        mean, square = world.sum(sums) / count
+        var = (square - mean.square()).clamp_min(0)
+        self._note(mean.detach(), var.detach() * count / (count - 1))
+        scale = self.weight * (var + self.eps).rsqrt()
+        shift = self.bias - mean * scale
+        wide_scale, wide_shift = (v.to(x.dtype)[:, None, None] for v in (scale, shift))
+        return torch.addcmul(wide_shift, x, wide_scale)
+
+    def _note(self, mean: Tensor, var: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        self.running_mean.lerp_(mean, self.momentum or 0.1)
+        self.running_var.lerp_(var, self.momentum or 0.1)
+        self.num_batches_tracked += 1
+
+
+def batch_norm(channels: int, scale: str = "learned") -> BatchNorm:
+    """Batch norm; ``scale="fixed"`` keeps γ at 1 (MXNet's ``fix_gamma``) and learns only β."""
+    norm = BatchNorm(channels)
     if scale == "fixed":
         norm.weight.requires_grad_(False)
     return norm

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gansmith.world import here
+
 
 def column_mask(widths: Tensor, columns: int, pixels: int) -> Tensor:
     """(N, 1, 1, columns): 1 where a column of `pixels` lies in the word of so many `widths` (N,)."""
@@ -65,8 +67,11 @@ class MaskedBatchNorm(nn.Module):
         return scaled(x, scale[None], shift[None], mask)
 
     def _moments(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        count = mask.sum() * x.shape[2]
         total, squares = _Sums.apply(x)  # type: ignore[no-untyped-call]
+        count = (mask.sum() * x.shape[2]).expand(1)
+        count, total, squares = (
+            here().sum(torch.cat([count, total, squares])).tensor_split([1, 1 + len(total)])
+        )
         mean = total / count
         var = (squares / count - mean.square()).clamp_min(0)
         with torch.no_grad():

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.models.layers import JoinLabel
+from gansmith.world import Dropout
 
 
 class Generator(nn.Module):
@@ -40,9 +41,9 @@ def _perceptron(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Se
     return nn.Sequential(
         nn.Linear(inputs, hidden),
         nn.LeakyReLU(0.2),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(hidden, hidden),
         nn.LeakyReLU(0.2),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(hidden, outputs),
     )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gansmith.config import Config, DataSpec
 from gansmith.models.layout import columns_of
 from gansmith.models.masked import MaskedBatchNorm, column_mask
+from gansmith.world import Dropout, here
 
 BLANK = 0  # of CTC; characters are numbered from 1
 SLOPE = 0.1
@@ -52,7 +53,7 @@ class Recogniser(nn.Module):
             for (a, b), (kernel, stride, padding) in zip(pairwise(sizes), shapes, strict=True)
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(size) for size in sizes[1:])
-        self.dropout = nn.Dropout(DROPPED)
+        self.dropout = Dropout(DROPPED)
         self.out = nn.Linear(sizes[-1], len(spec.script.alphabet) + 1)
 
     def forward(self, words: Tensor, widths: Tensor) -> Tensor:
@@ -80,7 +81,7 @@ def placing_loss(log_probabilities: Tensor, labels: Tensor, height: int, usual: 
     expected = torch.where(middle, codes.gather(1, place), BLANK)
     losses = -log_probabilities.gather(2, expected[..., None])[..., 0]
     own = torch.arange(columns, device=widths.device) < widths[:, None]
-    return losses[own].mean()
+    return (losses * own).sum() / here().mean(own.sum().float())
 
 
 def reading_loss(log_probabilities: Tensor, labels: Tensor, height: int) -> Tensor:

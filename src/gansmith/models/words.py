@@ -22,6 +22,7 @@ from gansmith.config import Config, DataSpec
 from gansmith.measures import LINE_HEIGHT
 from gansmith.models.layout import columns_of
 from gansmith.models.masked import MaskedBatchNorm, column_mask, own_average, own_mean, scaled
+from gansmith.world import here
 
 ROWS = 4  # of the smallest maps, whose columns are an eighth of the height wide
 POINTS = 4  # of a filter's curve along its character
@@ -237,6 +238,6 @@ def channels(filters: int, height: int) -> list[int]:
 
 
 def padded(widths: Tensor, height: int) -> int:
-    """The width of a batch that holds such words."""
+    """The width of a batch that holds such words, in all processes."""
     step = SPREAD * height // 32
-    return -(-int(widths.max()) // step) * step
+    return -(-here().most(int(widths.max())) // step) * step

@@ -1,0 +1,136 @@
+"""What several processes gain and cost: a run by one with all threads, and by several that share them.
+
+    python -m benchmarks.processes --processes 2 --pairs 5
+
+Each pair is two runs on the embedded digits of as many images, one after the other; the figure is
+the median ratio of images a second. Then what is sent: how long the means of a step's gradients take,
+once all processes are there, and what that comes to on many machines, by the usual model of a ring
+(Patarasuk & Yuan 2009): 2 (n - 1) / n · bytes / bandwidth + 2 (n - 1) · latency.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+import torch.distributed as dist
+
+from benchmarks import record
+from gansmith.config import Config, DataSpec
+from gansmith.models import build_networks
+from gansmith.recipes import recipe
+from gansmith.world import World, join
+
+SPEC = DataSpec(kind="pictures", shape=(1, 32, 32), classes=tuple("0123456789"))
+TIMES = 200
+# Of a message between two machines: gigabits a second and microseconds, of data centres.
+LINKS = {
+    "25 Gb/s": (25e9 / 8, 20e-6),
+    "100 Gb/s": (100e9 / 8, 15e-6),
+    "400 Gb/s": (400e9 / 8, 10e-6),
+}
+
+
+def speed(images: int, processes: int, threads: int) -> float:
+    """Images a second of a run, its first half left out."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        command = [sys.executable, "-m", "gansmith", "train", "digits", "--out", str(run)]
+        command += ["--images", str(images), "--processes", str(processes), "--set", "log_every=10"]
+        threads_each = {"OMP_NUM_THREADS": str(threads)}
+        subprocess.run(command, env=os.environ | threads_each, check=True, capture_output=True)
+        records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        rates = [r["images_per_second"] for r in records if "images_per_second" in r]
+        return float(median(rates[len(rates) // 2 :]))
+
+
+def weights(config: Config) -> list[int]:
+    """Of each player."""
+    networks = build_networks(config, SPEC)
+    return [
+        sum(p.numel() for p in n.parameters()) for n in (networks.discriminator, networks.generator)
+    ]
+
+
+def send() -> None:
+    """What torchrun starts: the time of each player's mean, when all are there, as JSON."""
+    world, found = join(), []
+    for count in weights(recipe("fast")):
+        gradients, times = torch.randn(count), []
+        for _ in range(TIMES):
+            dist.barrier()
+            begun = time.perf_counter()
+            world.mean(gradients)
+            times.append(time.perf_counter() - begun)
+        found.append(median(times))
+    if world.is_main:
+        print(json.dumps(found))
+
+
+def sent(processes: int) -> list[float]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += [f"--nproc-per-node={processes}", "-m", "benchmarks.processes", "--send"]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [float(x) for x in json.loads(done.stdout.splitlines()[-1])]
+
+
+def ring(size: int, machines: int, bandwidth: float, latency: float) -> float:
+    """Seconds that the mean of `size` bytes takes among so many."""
+    rounds = 2 * (machines - 1)
+    return rounds / machines * size / bandwidth + rounds * latency
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--images", type=int, default=40_960)
+    parser.add_argument("--send", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.send:
+        send()
+        return
+    cores, n = os.cpu_count() or 1, options.processes
+    World(0, n).share(recipe("fast").batch_size)
+    pairs = [
+        (speed(options.images, n, max(1, cores // n)), speed(options.images, 1, cores))
+        for _ in range(options.pairs)
+    ]
+    ratio, messages = median(a / b for a, b in pairs), sent(n)
+    step = recipe("fast").batch_size / median(a for a, _ in pairs)
+    sizes = [4 * count for count in weights(recipe("fast"))]
+    model = {
+        f"{name}, {hosts} hosts": round(sum(1000 * ring(s, hosts, *link) for s in sizes), 2)
+        for name, link in LINKS.items()
+        for hosts in (2, 16)
+    }
+    result = {
+        "images_a_second": [[round(a), round(b)] for a, b in pairs],
+        "ratio": round(ratio, 3),
+        "step_ms": round(1000 * step, 2),
+        "means_ms": [round(1000 * t, 3) for t in messages],
+        "share_of_step": round(sum(messages) / step, 3),
+        "bytes": sizes,
+        "model_ms": model,
+    }
+    print(json.dumps(result, indent=1))
+    config = {"processes": n, "pairs": options.pairs, "images": options.images, "cores": cores}
+    print(record.write("processes", config, result))
+
+
+if __name__ == "__main__":
+    main()
