@@ -254,15 +254,15 @@ def _new_config(
     source: str, recipe: str | None, settings: Mapping[str, Any], watcher: Watcher
 ) -> tuple[Config, Source]:
     settings = {**settings, "source": _place(source)}
-    base = merge(recipes.recipe(recipe), settings) if recipe else recipes.first_taking(settings)
-    opened = _open(base, words=recipe is not None and base.model == "words")
-    if recipe is None and (written := find_written(base.source)) is not None:
+    config = merge(recipes.recipe(recipe), settings) if recipe else recipes.first_taking(settings)
+    opened = _open(config, words=recipe is not None and config.model == "words")
+    if recipe is None and (written := find_written(config.source)) is not None:
         opened = written
     look = survey(opened)
     if recipe is None:
         recipe, reason = recipes.choose(look.kind, look.count, look.height, look.width)
         watcher.say(f"recipe {recipe}, because {reason}")
-    config = merge(recipes.recipe(recipe), settings)
+        config = merge(recipes.recipe(recipe), settings)
     return config.with_(size=recipes.default_size(config, look.height, look.width)), opened
 
 
