@@ -29,6 +29,7 @@ POINTS = 4  # of a filter's curve along its character
 SHAPES = 8  # of each character, that styles mix
 PLAIN = 0.05  # of a sigmoid's range at either end: all paper or all ink, as scans of writing are
 STROKE, BESIDE = 0.25, 3  # ink of a stroke, and how far its edges reach, in pixels of a row of 32
+FADING = 0.2  # by how much of that darker it has its edges whole
 SLANT = 0.6  # of the height, either way, as far as a style may lean
 READ = 128  # channels of the network over the text
 SPREAD = 16  # pixels that batches' widths are rounded up to, so that few shapes are in use
@@ -117,7 +118,9 @@ class FilterBank(nn.Module):
         self.size = size
 
     def forward(self, codes: Tensor, phase: Tensor, style: Tensor) -> Tensor:
-        if torch.compiler.is_exporting():  # where sizes may not depend on which characters there are
+        if (
+            torch.compiler.is_exporting()
+        ):  # where sizes may not depend on which characters there are
             used, which = torch.arange(len(self.filters), device=codes.device), codes
         else:
             used, which = torch.unique(codes, return_inverse=True)
@@ -234,10 +237,13 @@ def leaning(words: Tensor, slant: Tensor) -> Tensor:
 
 
 def bleach(words: Tensor) -> Tensor:
-    """Words (N, 1, H, W) without the faint ink that no stroke is near: specks on the paper."""
+    """Words (N, 1, H, W) without the faint ink that no stroke is near: specks on the paper.
+
+    Around ink a little darker than a stroke must be it fades, so that rounding decides nothing.
+    """
     beside = BESIDE * words.shape[2] // LINE_HEIGHT
-    near = F.max_pool2d(words, 2 * beside + 1, 1, beside) > STROKE
-    return words * near
+    near = F.max_pool2d(words, 2 * beside + 1, 1, beside)
+    return words * ((near / STROKE - 1) / FADING).clamp(0, 1)
 
 
 def channels(filters: int, height: int) -> list[int]:
@@ -248,5 +254,5 @@ def channels(filters: int, height: int) -> list[int]:
 def padded(widths: Tensor, height: int) -> int:
     """The width of a batch that holds such words."""
     step, widest = SPREAD * height // 32, cast(int, widths.max().item())
-    torch._check(widest > 0)  # which an exported program could not know
+    torch._check(widest > 0)  # type: ignore[no-untyped-call]  # what an exported program can't know
     return (widest + step - 1) // step * step
