@@ -226,7 +226,9 @@ def check_member(name: str, special: bool, path: Path) -> None:
     """Raise a GansmithError for a member that points outside, is a link or a device."""
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-        raise GansmithError(f"{path} is refused: its member {name[:100]!r} points outside the archive.")
+        raise GansmithError(
+            f"{path} is refused: its member {name[:100]!r} points outside the archive."
+        )
     if special:
         raise GansmithError(f"{path} is refused: its member {name[:100]!r} is a link or a device.")
 

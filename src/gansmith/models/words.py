@@ -111,7 +111,8 @@ class FilterBank(nn.Module):
 
     def __init__(self, characters: int, size: int, style: int):
         super().__init__()
-        self.filters = nn.Parameter(torch.randn(characters + 1, SHAPES, POINTS * size))
+        self.filters = nn.Parameter(torch.empty(characters + 1, SHAPES, POINTS * size))
+        nn.init.normal_(self.filters)
         self.mixing = nn.Linear(style, SHAPES - 1)
         nn.init.normal_(self.mixing.weight, 0.0, 0.1 / style**0.5)  # first one shape, then others
         nn.init.zeros_(self.mixing.bias)
@@ -254,5 +255,6 @@ def channels(filters: int, height: int) -> list[int]:
 def padded(widths: Tensor, height: int) -> int:
     """The width of a batch that holds such words."""
     step, widest = SPREAD * height // 32, cast(int, widths.max().item())
-    torch._check(widest > 0)  # type: ignore[no-untyped-call]  # what an exported program can't know
+    if torch.compiler.is_exporting():  # an exported program can't know that by itself
+        torch._check(widest > 0)  # type: ignore[no-untyped-call]
     return (widest + step - 1) // step * step
