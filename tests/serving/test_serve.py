@@ -104,11 +104,13 @@ def test_pictures_are_those_of_the_command_in_all_forms(at: str, folder: Path) -
 def test_many_clients_at_once_get_the_bytes_that_each_gets_alone(at: str) -> None:
     orders = [{"n": 1 + n % 5, "seed": n % 7, "format": "npz"} for n in range(60)]
     alone = {json.dumps(order): asked(at, **order).content for order in orders}
-    before = figure(at, "gansmith_batches")
+    before = figure(at, "gansmith_desk_batches")
     with ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda order: asked(at, **order).content, orders))
     assert found == [alone[json.dumps(order)] for order in orders]
-    assert figure(at, "gansmith_batches") - before < 45  # of 60 orders: some were made together
+    assert (
+        figure(at, "gansmith_desk_batches") - before < 45
+    )  # of 60 orders: some were made together
 
 
 def figure(address: str, name: str) -> float:
@@ -182,7 +184,7 @@ def test_more_than_may_wait_is_refused_with_when_to_try_again(folder: Path) -> N
         assert {got.status_code for got in found} == {200, 429}
         refused = next(got for got in found if got.status_code == 429)
         assert refused.headers["Retry-After"] == "1"
-        assert figure(at, "gansmith_waiting_rows") == 0
+        assert figure(at, "gansmith_desk_waiting") == 0
         assert asked(at, n=16).status_code == 200
 
 

@@ -7,6 +7,8 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -30,33 +32,60 @@ from gansmith.serving.orders import TYPES, Format, Limits, Order, encode
 from gansmith.serving.studio import Made, Row, studio_of
 
 OPEN = ("/ping",)  # what needs no token: whether it is there
-TITLE = "gansmith"
 
 
-class Meters:
-    """What /metrics tells Prometheus."""
+class Service:
+    """A generator, the desk that its orders wait at, and what /metrics tells of both."""
 
-    def __init__(self, desk: Desk[Row, Made]):
+    def __init__(self, model: Model, limits: Limits, delay: float):
+        self.model, self.limits, self.studio = model, limits, studio_of(model)
+        self.desk = Desk[Row, Made](self.studio.make, self.studio.together, delay, limits.waiting)
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "gansmith_requests", "Requests answered.", ["path", "status"], registry=self.registry
         )
         self.seconds = Histogram(
-            "gansmith_request_seconds", "From order to answer.", registry=self.registry
+            "gansmith_order_seconds", "From order to answer.", registry=self.registry
         )
         self.examples = Counter(
             "gansmith_examples", "Pictures, points or lines made.", registry=self.registry
         )
-        for name, what, read in (
-            ("waiting_rows", "Rows that wait to be made.", lambda: desk.waiting),
-            ("batches", "Batches made since the start.", lambda: desk.batches),
-            ("rows", "Rows made since the start.", lambda: desk.rows),
+        for name, what in (
+            ("waiting", "Rows that wait to be made."),
+            ("batches", "Batches made since the start."),
+            ("rows", "Rows made since the start."),
         ):
-            gauge = Gauge(f"gansmith_{name}", what, registry=self.registry)
-            gauge.set_function(read)
+            gauge = Gauge(f"gansmith_desk_{name}", what, registry=self.registry)
+            gauge.set_function(partial(getattr, self.desk, name))
 
-    def text(self) -> bytes:
-        return generate_latest(self.registry)
+    @asynccontextmanager
+    async def working(self, app: FastAPI) -> AsyncIterator[None]:
+        work = asyncio.create_task(self.desk.work())
+        yield
+        work.cancel()
+
+    async def answer(self, order: Order, form: Format) -> Response:
+        """Raises GansmithError for what can't be made, and Full."""
+        with self.seconds.time():
+            _within(order, self.limits, form, self.model)
+            rows = self.studio.rows(order.n, order.seed, order.labels, order.text)
+            made = await self.desk.ask(rows)
+            examples = self.studio.examples(rows, made, order.n)
+            body = await asyncio.to_thread(encode, examples, form)
+        self.examples.inc(len(examples))
+        return Response(body, media_type=TYPES[form])
+
+    def description(self) -> dict[str, Any]:
+        spec = self.model.spec
+        return {
+            "kind": spec.kind,
+            "shape": list(spec.shape),
+            "classes": list(spec.classes) if spec.classes else None,
+            "alphabet": list(spec.script.alphabet) if spec.script else None,
+            "recipe": self.model.config.recipe,
+            "step": self.model.step,
+            "most": asdict(self.limits),
+        }
 
 
 def create_app(
@@ -68,31 +97,19 @@ def create_app(
         delay: how many seconds a first request waits for others to be made with.
         token: without it as ``Authorization: Bearer TOKEN`` all but /ping is refused.
     """
-    limits, studio = limits or Limits(), studio_of(model)
-    desk = Desk[Row, Made](studio.make, studio.together, delay, limits.waiting)
-    meters = Meters(desk)
+    service = Service(model, limits or Limits(), delay)
+    app = FastAPI(title="gansmith", version=__version__, lifespan=service.working)
+    _add_routes(app, service)
+    for kind, status in ((GansmithError, 422), (Bad, 400)):
+        app.add_exception_handler(kind, partial(_refused, status))
+    app.add_exception_handler(Full, _full)
+    app.middleware("http")(partial(_guarded, app, service, token))
+    app.add_middleware(BodyLimit, most=service.limits.body)
+    return app
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        work = asyncio.create_task(desk.work())
-        yield
-        work.cancel()
 
-    app = FastAPI(title=TITLE, version=__version__, lifespan=lifespan)
-
-    async def made(order: Order, as_: Format) -> Response:
-        with meters.seconds.time():
-            _within(order, limits)
-            rows = studio.rows(order.n, order.seed, order.labels, order.text)
-            found = await desk.ask(rows)
-            examples = studio.examples(rows, found, order.n)
-            meters.examples.inc(len(examples))
-            if model.spec.kind == "points" and as_ == "png":
-                raise GansmithError("format: points are no pictures; ask for json or npz")
-            body = await asyncio.to_thread(encode, examples, as_)
-        if isinstance(body, bytes):
-            return Response(body, media_type=TYPES[as_])
-        return JSONResponse(body)
+def _add_routes(app: FastAPI, service: Service) -> None:
+    usual: Format = "json" if service.model.spec.kind == "points" else "png"
 
     @app.get("/ping")
     async def ping() -> dict[str, str]:
@@ -101,59 +118,46 @@ def create_app(
 
     @app.get("/model")
     async def about() -> dict[str, Any]:
-        """What it makes, and what may be asked for."""
-        return description(model, limits)
+        """What it makes, and how much may be asked for."""
+        return service.description()
 
     @app.get("/metrics")
     async def metrics() -> Response:
         """For Prometheus."""
-        return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.post("/generate", **_documented())
     async def generate(request: Request) -> Response:
         """New examples: the same seed gives the same bytes."""
         order = await _order(request)
-        return await made(order, order.format or ("json" if model.spec.kind == "points" else "png"))
+        return await service.answer(order, order.format or usual)
 
     @app.post("/invocations", **_documented())
     async def invocations(request: Request) -> Response:
         """The same by SageMaker's contract: `Accept` says the form if `format` does not."""
         order = await _order(request)
-        return await made(order, order.format or _accepted(request))
-
-    app.add_exception_handler(GansmithError, _refused(422))
-    app.add_exception_handler(_Bad, _refused(400))
-    app.add_exception_handler(Full, _full)
-
-    @app.middleware("http")
-    async def count(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        path = request.url.path
-        if token is not None and path not in OPEN and not _allowed(request, token):
-            response: Response = _error(401, "expected the header Authorization: Bearer TOKEN")
-        else:
-            response = await answer(request)
-        known = path if path in {getattr(route, "path", "") for route in app.routes} else "other"
-        meters.requests.labels(known, response.status_code).inc()
-        return response
-
-    app.add_middleware(BodyLimit, most=limits.body)
-    return app
+        return await service.answer(order, order.format or _accepted(request))
 
 
-def description(model: Model, limits: Limits) -> dict[str, Any]:
-    spec = model.spec
-    return {
-        "kind": spec.kind,
-        "shape": list(spec.shape),
-        "classes": list(spec.classes) if spec.classes else None,
-        "alphabet": list(spec.script.alphabet) if spec.script else None,
-        "recipe": model.config.recipe,
-        "step": model.step,
-        "most": {"n": limits.n, "text": limits.text, "body": limits.body},
-    }
+async def _guarded(
+    app: FastAPI,
+    service: Service,
+    token: str | None,
+    request: Request,
+    answer: Callable[[Request], Awaitable[Response]],
+) -> Response:
+    """Let in who may come in, and count."""
+    path = request.url.path
+    if token is None or path in OPEN or _allowed(request, token):
+        response = await answer(request)
+    else:
+        response = _error(401, "expected the header Authorization: Bearer TOKEN")
+    known = path if path in {getattr(route, "path", "") for route in app.routes} else "other"
+    service.requests.labels(known, response.status_code).inc()
+    return response
 
 
-class _Bad(Exception):
+class Bad(Exception):
     """A request that is none."""
 
 
@@ -205,15 +209,17 @@ def _stated(scope: Scope) -> int:
 
 async def _order(request: Request) -> Order:
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
-        raise _Bad("expected a body of the type application/json")
+        raise Bad("expected a body of the type application/json")
     try:
         order = Order.model_validate_json(await request.body())
     except ValidationError as error:
-        raise _Bad("; ".join(map(_sentence, error.errors()[:5]))) from None
+        raise Bad("; ".join(map(_sentence, error.errors()[:5]))) from None
     return order
 
 
-def _within(order: Order, limits: Limits) -> None:
+def _within(order: Order, limits: Limits, form: Format, model: Model) -> None:
+    if form == "png" and model.spec.kind == "points":
+        raise GansmithError("format: points are no pictures; ask for json or npz")
     if order.n > limits.n:
         raise GansmithError(f"n: expected at most {limits.n}, found {order.n}")
     if len(order.text or "") > limits.text:
@@ -245,8 +251,8 @@ def _error(status: int, sentence: str) -> JSONResponse:
     return JSONResponse({"error": sentence}, status)
 
 
-def _refused(status: int) -> Callable[[Request, Exception], Response]:
-    return lambda request, error: _error(status, str(error))
+def _refused(status: int, request: Request, error: Exception) -> Response:
+    return _error(status, str(error))
 
 
 def _full(request: Request, error: Exception) -> Response:
@@ -258,7 +264,7 @@ def _full(request: Request, error: Exception) -> Response:
 def _documented() -> dict[str, Any]:
     """For the OpenAPI page: the body is read by hand, so that all that is wrong is one sentence."""
     schema = json.loads(json.dumps(Order.model_json_schema()))
-    content = {type_: {} for type_ in TYPES.values()}
+    content: dict[str, Any] = {type_: {} for type_ in TYPES.values()}
     return {
         "openapi_extra": {
             "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}
