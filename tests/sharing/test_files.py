@@ -92,11 +92,11 @@ def test_onnxruntime_makes_what_torch_makes(tmp_path: Path, name: str) -> None:
 
 def test_onnx_writes_words_as_the_scribe_does(tmp_path: Path) -> None:
     """Any number of them, each of its own width and length."""
-    of = written(words_config(), alphabet="abcdé")
+    of = written(words_config(), alphabet="abcdeé")
     write_onnx(of, tmp_path / "g.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
     alphabet = json.loads(session.get_modelmeta().custom_metadata_map["alphabet"])
-    assert alphabet == list("abcdé")
+    assert alphabet == list("abcdeé")
     texts = ["a", "bébé", "aabbccddee", "éé"]
     latents = torch.randn(len(texts), of.config.latent_size)
     codes = np.zeros((len(texts), 10), np.int64)

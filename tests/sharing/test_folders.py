@@ -155,7 +155,8 @@ class Hub(BaseHTTPRequestHandler):
             self._say({"url": f"http://{host}/me/cats"})
         elif "/preupload/" in self.path:
             files = json.loads(body)["files"]
-            regular = [{"path": f["path"], "uploadMode": "regular"} for f in files]
+            usual = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
+            regular = [{"path": f["path"], **usual} for f in files]
             self._say({"files": regular})
         elif "/commit/" in self.path:
             for line in map(json.loads, body.splitlines()):

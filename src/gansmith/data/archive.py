@@ -27,7 +27,6 @@ from gansmith.errors import GansmithError
 
 MAX_TOTAL_BYTES = 10 * 10**9
 MAX_MEMBERS = 1_000_000
-MAX_UNPACKED = MAX_TOTAL_BYTES + 1024 * MAX_MEMBERS  # with the members' headers
 
 
 class ArchiveSource(Source):
@@ -147,8 +146,11 @@ def read_tar_members(path: Path, names: set[str]) -> dict[str, bytes]:
 
 
 @contextmanager
-def open_tar(path: Path, most: int = MAX_UNPACKED) -> Iterator[tarfile.TarFile]:
-    """A tar, plain or compressed, of which no more than about `most` bytes are unpacked."""
+def open_tar(path: Path, most: int | None = None) -> Iterator[tarfile.TarFile]:
+    """A tar, plain or compressed, of which no more than `most` bytes are unpacked: if None, as much
+    as a data set has, and its members' headers."""
+    if most is None:
+        most = MAX_TOTAL_BYTES + 1024 * MAX_MEMBERS
     with _decompressed(path) as raw:
         # The mode without compression, because _Bounded has to see what comes out of it.
         bounded = cast(IO[bytes], _Bounded(raw, path, most))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -24,7 +25,6 @@ from prometheus_client import (
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gansmith import __version__
 from gansmith.errors import GansmithError
 from gansmith.generate import Model
 from gansmith.serving.desk import Desk, Full
@@ -98,7 +98,7 @@ def create_app(
         token: without it as ``Authorization: Bearer TOKEN`` all but /ping is refused.
     """
     service = Service(model, limits or Limits(), delay)
-    app = FastAPI(title="gansmith", version=__version__, lifespan=service.working)
+    app = FastAPI(title="gansmith", version=version("gansmith"), lifespan=service.working)
     _add_routes(app, service)
     for kind, status in ((GansmithError, 422), (Bad, 400)):
         app.add_exception_handler(kind, partial(_refused, status))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gansmith.errors import GansmithError
 
-NAME = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+NAME = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
 
 
 def push(folder: Path, name: str, private: bool = False) -> str:
@@ -20,7 +20,7 @@ def push(folder: Path, name: str, private: bool = False) -> str:
     require_name(name)
     try:
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+        from huggingface_hub.errors import LocalTokenNotFoundError
     except ImportError:
         raise GansmithError("--push needs huggingface_hub: pip install 'gansmith[hf]'") from None
     api = HfApi()
@@ -33,7 +33,7 @@ def push(folder: Path, name: str, private: bool = False) -> str:
             f"--push: nobody is logged in to the Hugging Face Hub here; hf auth login, or upload "
             f"{folder} as it is"
         ) from None
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # its client's own, and those of whichever HTTP library it uses
         raise GansmithError(
             f"--push: the Hugging Face Hub did not take {name} ({_brief(error)}); {folder} is ready"
         ) from None
