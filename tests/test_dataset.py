@@ -18,13 +18,14 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
+from gansmith.cards import plain, quoted
 from gansmith.data import DOWNLOADS, open_source, prepare
 from gansmith.errors import GansmithError
 from gansmith.generate import Model
 from gansmith.metrics.protocol import Evaluation, Figure
 from gansmith.run import RunFolder
 from gansmith.synthetic import DatasetResult, layouts, write_dataset
-from gansmith.synthetic.card import _plain, _quoted, _size
+from gansmith.synthetic.card import _size
 from gansmith.synthetic.folder import Folder
 from gansmith.synthetic.layouts import Example, Examples
 from tests.builders import (
@@ -561,12 +562,12 @@ def test_the_card_is_yaml_whatever_the_classes_are_called(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("text", ["a|b", "<script>", "![x](y)", "`x`", "a\nb", "# x", "&lt;"])
 def test_a_strangers_text_is_no_markup(text: str) -> None:
-    assert not set(_plain(text).replace("&#", "").replace(";", "")) & set("|<>[]`\n*_")
+    assert not set(plain(text).replace("&#", "").replace(";", "")) & set("|<>[]`\n*_")
 
 
 def test_quoting_keeps_what_is_printable_readable() -> None:
-    assert _quoted('é "😀"') == r'"é \"😀\""'
-    assert _quoted("\u2028") == r'"\u2028"'
+    assert quoted('é "😀"') == r'"é \"😀\""'
+    assert quoted("\u2028") == r'"\u2028"'
 
 
 @pytest.mark.parametrize(
