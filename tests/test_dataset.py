@@ -18,7 +18,6 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
-from gansmith.cards import plain, quoted
 from gansmith.data import DOWNLOADS, open_source, prepare
 from gansmith.errors import GansmithError
 from gansmith.generate import Model
@@ -558,16 +557,6 @@ def test_the_card_is_yaml_whatever_the_classes_are_called(tmp_path: Path) -> Non
     body = text.split("\n---\n", 1)[1]
     for heading in ("How it was made", "What it is worth", "Limits", "Terms"):
         assert f"\n## {heading}\n" in body
-
-
-@pytest.mark.parametrize("text", ["a|b", "<script>", "![x](y)", "`x`", "a\nb", "# x", "&lt;"])
-def test_a_strangers_text_is_no_markup(text: str) -> None:
-    assert not set(plain(text).replace("&#", "").replace(";", "")) & set("|<>[]`\n*_")
-
-
-def test_quoting_keeps_what_is_printable_readable() -> None:
-    assert quoted('é "😀"') == r'"é \"😀\""'
-    assert quoted("\u2028") == r'"\u2028"'
 
 
 @pytest.mark.parametrize(
