@@ -400,13 +400,15 @@ def test_many_take_flat_memory(
     write_dataset(plain, tmp_path / "warm", n=1, layout=layout)
     tracemalloc.start()
     try:
-        for n in (160, 960):
+        for turn, n in enumerate((160, 960, 160, 960)):
             tracemalloc.reset_peak()
-            write_dataset(plain, tmp_path / str(n), n=n, layout=layout)
+            write_dataset(plain, tmp_path / str(turn), n=n, layout=layout)
             peaks.append(tracemalloc.get_traced_memory()[1])
     finally:
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 100_000  # the pictures alone are 200 kB more
+    # The pictures alone are 200 kB more. Once in a while a table of Python's own grows by megabytes
+    # between two of them.
+    assert min(peaks[1] - peaks[0], peaks[3] - peaks[2]) < 100_000
 
 
 def test_a_shards_size_is_bounded_by_what_noise_takes(tmp_path: Path) -> None:
