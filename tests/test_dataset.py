@@ -24,7 +24,7 @@ from gansmith.generate import Model
 from gansmith.metrics.protocol import Evaluation, Figure
 from gansmith.run import RunFolder
 from gansmith.synthetic import DatasetResult, layouts, write_dataset
-from gansmith.synthetic.card import _plain, _quoted, _size
+from gansmith.synthetic.card import _size
 from gansmith.synthetic.folder import Folder
 from gansmith.synthetic.layouts import Example, Examples
 from tests.builders import (
@@ -400,13 +400,15 @@ def test_many_take_flat_memory(
     write_dataset(plain, tmp_path / "warm", n=1, layout=layout)
     tracemalloc.start()
     try:
-        for n in (160, 960):
+        for turn, n in enumerate((160, 960, 160, 960)):
             tracemalloc.reset_peak()
-            write_dataset(plain, tmp_path / str(n), n=n, layout=layout)
+            write_dataset(plain, tmp_path / str(turn), n=n, layout=layout)
             peaks.append(tracemalloc.get_traced_memory()[1])
     finally:
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 100_000  # the pictures alone are 200 kB more
+    # The pictures alone are 200 kB more. Once in a while a table of Python's own grows by megabytes
+    # between two of them.
+    assert min(peaks[1] - peaks[0], peaks[3] - peaks[2]) < 100_000
 
 
 def test_a_shards_size_is_bounded_by_what_noise_takes(tmp_path: Path) -> None:
@@ -557,16 +559,6 @@ def test_the_card_is_yaml_whatever_the_classes_are_called(tmp_path: Path) -> Non
     body = text.split("\n---\n", 1)[1]
     for heading in ("How it was made", "What it is worth", "Limits", "Terms"):
         assert f"\n## {heading}\n" in body
-
-
-@pytest.mark.parametrize("text", ["a|b", "<script>", "![x](y)", "`x`", "a\nb", "# x", "&lt;"])
-def test_a_strangers_text_is_no_markup(text: str) -> None:
-    assert not set(_plain(text).replace("&#", "").replace(";", "")) & set("|<>[]`\n*_")
-
-
-def test_quoting_keeps_what_is_printable_readable() -> None:
-    assert _quoted('é "😀"') == r'"é \"😀\""'
-    assert _quoted("\u2028") == r'"\u2028"'
 
 
 @pytest.mark.parametrize(

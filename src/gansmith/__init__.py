@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gansmith.metrics.features import FeatureSpace, module_space
     from gansmith.metrics.protocol import Evaluation
     from gansmith.metrics.usefulness import Worth
+    from gansmith.sharing import Exported, export
     from gansmith.synthetic import DatasetResult, write_dataset
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ __all__ = [
     "DataSpec",
     "DatasetResult",
     "Evaluation",
+    "Exported",
     "FeatureSpace",
     "GansmithError",
     "Model",
@@ -41,6 +43,7 @@ __all__ = [
     "TrainResult",
     "Worth",
     "evaluate",
+    "export",
     "load",
     "module_space",
     "train",
@@ -53,6 +56,7 @@ _HOMES = {
     "DataSpec": "config",
     "DatasetResult": "synthetic",
     "Evaluation": "metrics.protocol",
+    "Exported": "sharing",
     "FeatureSpace": "metrics.features",
     "GansmithError": "errors",
     "Model": "generate",
@@ -60,6 +64,7 @@ _HOMES = {
     "TrainResult": "loop",
     "Worth": "metrics.usefulness",
     "evaluate": "assess",
+    "export": "sharing",
     "load": "generate",
     "module_space": "metrics.features",
     "train": "api",

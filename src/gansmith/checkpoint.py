@@ -151,12 +151,15 @@ def clean(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
-    """Make `target` hold exactly `files` and their manifest, atomically."""
+def write_folder(
+    target: Path, files: Mapping[str, bytes], beside: Mapping[str, bytes] | None = None
+) -> None:
+    """Make `target` hold exactly `files` and their manifest, atomically; and `beside` them others,
+    that people may change."""
     temporary = target.parent / f".tmp-{target.name}-{os.getpid()}"
     try:
         temporary.mkdir(parents=True)
-        for name, content in files.items():
+        for name, content in {**files, **(beside or {})}.items():
             _write_synced(temporary / name, content)
         _write_synced(temporary / MANIFEST, _manifest(files))
         _sync_folder(temporary)
@@ -178,9 +181,18 @@ def read_folder(path: Path, limit: int = 64 * 2**30) -> dict[str, bytes]:
             files[name] = file.read_bytes()
         except OSError as error:
             raise DamagedError(f"{path}: {name} can't be read ({error.strerror})") from None
-        if hashlib.sha256(files[name]).hexdigest() != entry["sha256"]:
-            raise DamagedError(f"{path}: {name} differs from the SHA-256 in its manifest")
+        _verify(files[name], entry, f"{path}: {name}")
     return files
+
+
+def verified(files: Mapping[str, bytes], where: Path) -> dict[str, bytes]:
+    """The same of files that are in memory already, their manifest among them."""
+    entries = _entries(files.get(MANIFEST, b""), where)
+    if missing := entries.keys() - files.keys():
+        raise DamagedError(f"{where}: {min(missing)} is missing")
+    for name, entry in entries.items():
+        _verify(files[name], entry, f"{where}: {name}")
+    return {name: files[name] for name in entries}
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -209,16 +221,29 @@ def _manifest(files: Mapping[str, bytes]) -> bytes:
 def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     try:
         if _length(path / MANIFEST) > LONGEST_MANIFEST:
-            raise ValueError("it is far too long")
-        entries = json.loads((path / MANIFEST).read_bytes())
+            raise OSError(errno.EFBIG, "it is far too long")
+        content = (path / MANIFEST).read_bytes()
+    except OSError as error:
+        raise DamagedError(f"{path}: no readable {MANIFEST} ({error})") from None
+    return _entries(content, path)
+
+
+def _entries(content: bytes, where: Path) -> dict[str, dict[str, Any]]:
+    try:
+        entries = json.loads(content)
         for name, entry in entries.items():
             # A name is a plain file name: a manifest must not reach outside its folder.
             typed = type(entry["bytes"]) is int and type(entry["sha256"]) is str
             if not (typed and re.fullmatch(r"\w[\w.-]*", name)):
                 raise ValueError(f"entry {name!r}")
-    except (OSError, ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
-        raise DamagedError(f"{path}: no readable {MANIFEST} ({error})") from None
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+        raise DamagedError(f"{where}: no readable {MANIFEST} ({error})") from None
     return dict(entries)
+
+
+def _verify(content: bytes, entry: Mapping[str, Any], where: str) -> None:
+    if len(content) != entry["bytes"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise DamagedError(f"{where} differs from the SHA-256 in its manifest")
 
 
 def _length(file: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from gansmith import checkpoint
 from gansmith.config import Config, DataSpec, build
 from gansmith.errors import GansmithError
 from gansmith.imaging import to_uint8
 from gansmith.models import build_generator, draw_latent
+from gansmith.packed import is_packed, read_packed
 from gansmith.recipes import check_fit
 from gansmith.runtime import Draw, derive_seed, pick_device
 
@@ -65,12 +67,13 @@ class Model:
         # Built without memory, then given the weights: what a description claims costs nothing
         # before the weights that came with it are seen to fit.
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), _Unfilled():
                 self.network = build_generator(config, spec)
-            _require_types(self.network, weights)
+            _require_fit(self.network, weights)
             self.network.load_state_dict(weights, assign=True)
         except (RuntimeError, TypeError, OverflowError) as error:
-            raise GansmithError(f"the weights do not fit the network: {error}") from None
+            reason = str(error).splitlines()[0][:200]
+            raise GansmithError(f"the weights do not fit the network: {reason}") from None
         self.network.to(self.device).eval().requires_grad_(False)
 
     def generate(self, n: int, *, seed: int = 0, labels: Labels = None) -> Samples:
@@ -91,7 +94,7 @@ class Model:
             raise GansmithError(f"seed: expected 0 or more, found {seed}")
         if self.spec.kind == "words":
             raise GansmithError(WORDS)
-        wanted = self._label_numbers(labels)
+        wanted = self.label_numbers(labels)
         for start in range(0, n, BLOCK):
             block = self._block(seed, start // BLOCK, wanted)
             here = min(BLOCK, n - start)
@@ -107,19 +110,23 @@ class Model:
     def dtype(self) -> type:
         return np.uint8 if self.spec.kind == "pictures" else np.float32
 
-    @torch.no_grad()
     def _block(self, seed: int, index: int, wanted: list[int] | None) -> Samples:
+        latent, labels = self.draw(seed, index, wanted)
+        numbers = None if labels is None else labels.numpy()
+        return Samples(self.make(latent, labels), numbers, self.spec.classes)
+
+    def draw(self, seed: int, index: int, wanted: list[int] | None) -> tuple[Tensor, Tensor | None]:
+        """What a block of a seed's examples is made from: latents (BLOCK, Z), labels (BLOCK,)."""
         generator = torch.Generator().manual_seed(derive_seed(seed, Draw.GENERATE, index))
         latent = draw_latent(self.config, BLOCK, torch.device("cpu"), generator)
-        labels = self._labels(generator, index, wanted)
-        made = self.network(
-            latent.to(self.device), None if labels is None else labels.to(self.device)
-        )
-        return Samples(
-            to_values(made, self.spec),
-            None if labels is None else labels.numpy(),
-            self.spec.classes,
-        )
+        return latent, self._labels(generator, index, wanted)
+
+    @torch.no_grad()
+    def make(self, latent: Tensor, labels: Tensor | None) -> np.ndarray:
+        """Of BLOCK latents and labels, the examples (see `to_values`)."""
+        device = self.device
+        made = self.network(latent.to(device), None if labels is None else labels.to(device))
+        return to_values(made, self.spec)
 
     def _labels(
         self, generator: torch.Generator, index: int, wanted: list[int] | None
@@ -132,7 +139,8 @@ class Model:
         places = range(index * BLOCK, (index + 1) * BLOCK)
         return torch.tensor([wanted[place % len(wanted)] for place in places])
 
-    def _label_numbers(self, labels: Labels) -> list[int] | None:
+    def label_numbers(self, labels: Labels) -> list[int] | None:
+        """Classes by number; None where none were asked for. Raises GansmithError."""
         labels = as_list(labels)
         if not labels:
             return None
@@ -156,13 +164,15 @@ def as_list(labels: Labels) -> list[int | str]:
 
 
 def load(path: str | Path, device: str = "auto") -> Model:
-    """The generator of a run, of one of its checkpoints, or of a model folder.
+    """The generator of a run, of one of its checkpoints, or of a model folder, a packed one too.
 
     A run gives its newest: that of its last checkpoint where training went on after the model was
     written, or where the model is damaged. Raises GansmithError where nothing is whole.
     """
     pick_device(device)  # an absent one must not be taken for a damaged model
     folder = Path(path)
+    if is_packed(folder):
+        return _from_files(read_packed(folder), folder, device)
     if (folder / "model.json").is_file():
         return _load_model(folder, device)
     if (folder / "state.json").is_file():
@@ -209,7 +219,10 @@ def _read_model(description: Any, weights: dict[str, Tensor], device: str, where
         config = build(description["config"])
         digest = description.get("digest")
     except (KeyError, TypeError, ValueError) as error:
-        raise GansmithError(f"{where}: not a generator's description ({error})") from None
+        reason = " ".join(str(error).split())[:300]
+        raise GansmithError(f"{where}: not a generator's description ({reason})") from None
+    except GansmithError as error:
+        raise GansmithError(f"{where}: {error}") from None
     known = digest if isinstance(digest, str) else None
     try:
         return Model(config, spec, weights, description["step"], device, known)
@@ -218,7 +231,10 @@ def _read_model(description: Any, weights: dict[str, Tensor], device: str, where
 
 
 def _load_model(folder: Path, device: str) -> Model:
-    files = checkpoint.read_folder(folder)
+    return _from_files(checkpoint.read_folder(folder), folder, device)
+
+
+def _from_files(files: Mapping[str, bytes], folder: Path, device: str) -> Model:
     try:
         description = json.loads(files["model.json"])
         weights = load_tensors(files["model.safetensors"])
@@ -241,8 +257,27 @@ def _label_number(label: int | str, classes: tuple[str, ...]) -> int | None:
     return next((n.index(str(label)) for n in (classes, numbers) if str(label) in n), None)
 
 
-def _require_types(network: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Assigned weights keep their type, and one of another type fails only when it is used."""
-    for key, expected in network.state_dict().items():
-        if key in weights and weights[key].dtype != expected.dtype:
-            raise TypeError(f"{key} is {weights[key].dtype}, expected {expected.dtype}")
+class _Unfilled(TorchFunctionMode):
+    """Layers are built without filling them: for that, on the meta device, torch would import a
+    second's worth of modules."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func is Tensor.normal_ or getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def _require_fit(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Raise a TypeError that names the first weight that is not as expected: assigned weights keep
+    their type, and one of another type would fail only when it is used."""
+    expected = network.state_dict()
+    if missing := sorted(expected.keys() - weights.keys()):
+        raise TypeError(f"{missing[0]} is missing")
+    if other := sorted(weights.keys() - expected.keys()):
+        raise TypeError(f"{other[0][:80]!r} is none of its weights")
+    for key, there in expected.items():
+        wanted, found = (f"{str(t.dtype)[6:]} {tuple(t.shape)}" for t in (there, weights[key]))
+        if wanted != found:
+            raise TypeError(f"{key}: expected {wanted}, found {found}")

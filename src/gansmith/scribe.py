@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -16,11 +17,13 @@ from gansmith.errors import GansmithError
 from gansmith.generate import Model, to_values
 from gansmith.models import draw_latent
 from gansmith.models.layout import encode, label_rows, widths_for
+from gansmith.models.words import padded
 from gansmith.runtime import Draw, derive_seed
 
 # Words are made on pages of this size, always whole (see generate.BLOCK): enough of them that those
 # of like width can be made together.
 PAGE, TOGETHER = 256, 32
+ALIKE = 4  # words of one width that are made together, whoever asks for them
 MOST_CHARACTERS = 60  # of one word
 PAPER = 255
 INK = 128  # darker than this is ink, where a word begins and ends
@@ -110,15 +113,39 @@ class Scribe:
         found[:, 0] = steady**0.5 * styles[:, 0] + (1 - steady) ** 0.5 * noise
         return found
 
-    @torch.no_grad()
     def words(self, texts: Sequence[str], latents: Tensor) -> list[Word]:
         """Each text, without spaces, in the style of its latent, (N, Z)."""
-        codes = encode([characters(text) for text in texts], self.script.alphabet)
-        labels = label_rows(widths_for(codes, latents, self.model.spec), codes)
-        device = self.model.device
-        found: dict[int, Word] = {}
+        labels = self._labels(texts, latents)
         # As many columns are made of every word as the widest beside it needs.
-        for rows in torch.split(labels[:, 0].argsort(stable=True), TOGETHER):
+        groups = torch.split(labels[:, 0].argsort(stable=True), TOGETHER)
+        return self._made(texts, latents, labels, groups)
+
+    def alike(self, texts: Sequence[str], latents: Tensor) -> list[Word]:
+        """The same, each word to the bit as in any other company: made with others of its own width
+        only, always as many, be they copies. Takes longer."""
+        labels = self._labels(texts, latents, MOST_CHARACTERS)
+        by_width: dict[int, list[int]] = {}
+        for row, width in enumerate(labels[:, :1]):
+            by_width.setdefault(padded(width, self.height), []).append(row)
+        parts = [
+            rows[n : n + ALIKE] for rows in by_width.values() for n in range(0, len(rows), ALIKE)
+        ]
+        groups = [torch.tensor(part + part[-1:] * (ALIKE - len(part))) for part in parts]
+        return self._made(texts, latents, labels, groups)
+
+    def _labels(self, texts: Sequence[str], latents: Tensor, length: int = 0) -> Tensor:
+        """Of so many characters at least."""
+        codes = encode([characters(text) for text in texts], self.script.alphabet)
+        codes = F.pad(codes, (0, max(0, length - codes.shape[1])))
+        return label_rows(widths_for(codes, latents, self.model.spec), codes)
+
+    @torch.no_grad()
+    def _made(
+        self, texts: Sequence[str], latents: Tensor, labels: Tensor, groups: Sequence[Tensor]
+    ) -> list[Word]:
+        """All words, those of each group of rows together."""
+        device, found = self.model.device, dict[int, Word]()
+        for rows in groups:
             made = self.model.network(latents[rows].to(device), labels[rows].to(device))
             images = to_values(made, self.model.spec)[..., 0]
             own = zip(images, labels[rows, 0].tolist(), rows.tolist(), strict=True)

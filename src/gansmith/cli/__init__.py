@@ -10,6 +10,7 @@ from rich.console import Console
 from gansmith.cli.judging import compare, doctor, evaluate, worth
 from gansmith.cli.listing import data, recipes, report
 from gansmith.cli.making import dataset, generate, subset
+from gansmith.cli.sharing import export, serve
 from gansmith.cli.training import inspect, train
 from gansmith.cli.writing import write
 from gansmith.errors import GansmithError
@@ -35,6 +36,8 @@ commands = (
     worth,
     compare,
     dataset,
+    export,
+    serve,
     report,
     recipes,
 )

@@ -56,7 +56,7 @@ class ArchiveSource(Source):
                     continue
                 total += len(content)
                 if total > MAX_TOTAL_BYTES:
-                    raise _too_large(self.path)
+                    raise _too_large(self.path, MAX_TOTAL_BYTES)
                 yield Item(name, content, wanted[name])
 
     def files(self) -> dict[str, Path]:
@@ -93,7 +93,7 @@ class ZipSource(ArchiveSource):
                 # The upper half of external_attr is the Unix mode, 0 where another system wrote it.
                 kind = stat.S_IFMT(member.external_attr >> 16)
                 special = kind not in (0, stat.S_IFREG, stat.S_IFDIR)
-                _check_member(member.filename, special, self.path)
+                check_member(member.filename, special, self.path)
                 if member.flag_bits & 1:
                     raise GansmithError(f"{self.path} is encrypted; give an archive that is not.")
                 yield member.filename, not member.is_dir()
@@ -114,16 +114,16 @@ class TarSource(ArchiveSource):
     """A tar archive, plain or compressed with gzip, bzip2 or xz."""
 
     def _list(self) -> Iterator[tuple[str, bool]]:
-        with _open_tar(self.path) as archive:
-            for member in _each(archive):
+        with open_tar(self.path) as archive:
+            for member in each_member(archive):
                 special = not (member.isfile() or member.isdir())
-                _check_member(member.name, special, self.path)
+                check_member(member.name, special, self.path)
                 yield member.name, member.isfile()
 
     def _members(self, wanted: Iterable[str]) -> Iterator[tuple[str, bytes | Skipped]]:
         missing = set(wanted)
-        with _open_tar(self.path) as archive:
-            for member in _each(archive):
+        with open_tar(self.path) as archive:
+            for member in each_member(archive):
                 if member.name in missing and member.isfile():
                     missing.remove(member.name)
                     with cast(IO[bytes], archive.extractfile(member)) as content:
@@ -136,8 +136,8 @@ def read_tar_members(path: Path, names: set[str]) -> dict[str, bytes]:
     Raises the many exceptions of a damaged archive.
     """
     found: dict[str, bytes] = {}
-    with _open_tar(path) as archive:
-        for member in _each(archive):
+    with open_tar(path) as archive:
+        for member in each_member(archive):
             name = PurePosixPath(member.name).name
             if name in names and member.isfile():
                 with cast(IO[bytes], archive.extractfile(member)) as content:
@@ -146,33 +146,39 @@ def read_tar_members(path: Path, names: set[str]) -> dict[str, bytes]:
 
 
 @contextmanager
-def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+def open_tar(path: Path, most: int | None = None) -> Iterator[tarfile.TarFile]:
+    """A tar, plain or compressed, of which no more than `most` bytes are unpacked: if None, as much
+    as a data set has, and its members' headers."""
+    if most is None:
+        most = MAX_TOTAL_BYTES + 1024 * MAX_MEMBERS
     with _decompressed(path) as raw:
         # The mode without compression, because _Bounded has to see what comes out of it.
-        bounded = cast(IO[bytes], _Bounded(raw, path))
+        bounded = cast(IO[bytes], _Bounded(raw, path, most))
         with tarfile.open(fileobj=bounded, mode="r:") as archive:
             yield archive
 
 
 class _Bounded(io.RawIOBase):
-    """A reader that goes no further than 10 GB and never takes more than a picture at once.
+    """A reader that goes no further than `most` and never takes more than a picture at once.
 
     A header may claim any length for a name or comment, and ``tarfile`` would read that at once.
     """
 
-    def __init__(self, raw: IO[bytes], path: Path) -> None:
-        self._raw, self._path = raw, path
+    def __init__(self, raw: IO[bytes], path: Path, most: int) -> None:
+        self._raw, self._path, self._most = raw, path, most
         self.last = b""  # what was read last
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= MAX_BYTES:
             raise GansmithError(f"{self._path} holds a member larger than {MAX_BYTES >> 20} MB.")
         self.last = self._raw.read(size)
+        if self._raw.tell() > self._most:
+            raise _too_large(self._path, self._most)
         return self.last
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        if whence != 0 or offset > MAX_TOTAL_BYTES + 1024 * MAX_MEMBERS:
-            raise _too_large(self._path)
+        if whence != 0 or offset > self._most:
+            raise _too_large(self._path, self._most)
         return self._raw.seek(offset)
 
     def tell(self) -> int:
@@ -185,7 +191,8 @@ class _Bounded(io.RawIOBase):
         return True
 
 
-def _each(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def each_member(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Of what `open_tar` opened. Raises the many exceptions of a damaged archive."""
     while (member := archive.next()) is not None:
         cast(Any, archive).members.clear()  # which it would keep, a kilobyte for each
         yield member
@@ -217,15 +224,18 @@ def _read(member: IO[bytes], name: str) -> bytes | Skipped:
     return b"".join(pieces)
 
 
-def _check_member(name: str, special: bool, path: Path) -> None:
+def check_member(name: str, special: bool, path: Path) -> None:
+    """Raise a GansmithError for a member that points outside, is a link or a device."""
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
-        raise GansmithError(f"{path} is refused: its member {name!r} points outside the archive.")
+        raise GansmithError(
+            f"{path} is refused: its member {name[:100]!r} points outside the archive."
+        )
     if special:
-        raise GansmithError(f"{path} is refused: its member {name!r} is a link or a device.")
+        raise GansmithError(f"{path} is refused: its member {name[:100]!r} is a link or a device.")
 
 
-def _too_large(path: Path) -> GansmithError:
-    return GansmithError(
-        f"Expected at most {MAX_TOTAL_BYTES // 10**9} GB in {path}; it unpacks to more."
-    )
+def _too_large(path: Path, most: int) -> GansmithError:
+    most = min(most, MAX_TOTAL_BYTES)
+    shown = f"{most // 10**9} GB" if most >= 10**9 else f"{-(-most // 10**6)} MB"
+    return GansmithError(f"Expected at most {shown} in {path}; it unpacks to more.")

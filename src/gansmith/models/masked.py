@@ -114,7 +114,7 @@ class _Scaled(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, mask: Tensor) -> Tensor:
         wide, up = (_along(v, mask, x.dtype) for v in (scale, shift))
         ctx.save_for_backward(x, wide, mask)
-        ctx.words = len(scale)
+        ctx.words = scale.shape[0]
         return torch.addcmul(up, x, wide)
 
     @staticmethod

@@ -13,6 +13,7 @@ are rows of `layout.label_rows`.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,7 @@ POINTS = 4  # of a filter's curve along its character
 SHAPES = 8  # of each character, that styles mix
 PLAIN = 0.05  # of a sigmoid's range at either end: all paper or all ink, as scans of writing are
 STROKE, BESIDE = 0.25, 3  # ink of a stroke, and how far its edges reach, in pixels of a row of 32
+FADING = 0.2  # by how much of that darker it has its edges whole
 SLANT = 0.6  # of the height, either way, as far as a style may lean
 READ = 128  # channels of the network over the text
 SPREAD = 16  # pixels that batches' widths are rounded up to, so that few shapes are in use
@@ -110,21 +112,27 @@ class FilterBank(nn.Module):
 
     def __init__(self, characters: int, size: int, style: int):
         super().__init__()
-        self.filters = nn.Parameter(torch.randn(characters + 1, SHAPES, POINTS * size))
+        self.filters = nn.Parameter(torch.empty(characters + 1, SHAPES, POINTS * size))
+        nn.init.normal_(self.filters)
         self.mixing = nn.Linear(style, SHAPES - 1)
         nn.init.normal_(self.mixing.weight, 0.0, 0.1 / style**0.5)  # first one shape, then others
         nn.init.zeros_(self.mixing.bias)
         self.size = size
 
     def forward(self, codes: Tensor, phase: Tensor, style: Tensor) -> Tensor:
-        used, which = torch.unique(codes, return_inverse=True)
+        if (
+            torch.compiler.is_exporting()
+        ):  # where sizes may not depend on which characters there are
+            used, which = torch.arange(len(self.filters), device=codes.device), codes
+        else:
+            used, which = torch.unique(codes, return_inverse=True)
         shares = self.mixing(style).float() / (SHAPES - 1) ** 0.5
         shares = F.pad(shares, (1, 0), value=1.0)
         # (N, characters used, points of their curves) of rows for the columns to choose from.
         with torch.autocast(style.device.type, enabled=False):
             curves = torch.einsum("ns,usr->nur", shares, self.filters[used]).view(-1, self.size)
         first = POINTS * (
-            len(used) * torch.arange(len(codes), device=codes.device)[:, None] + which
+            len(used) * torch.arange(codes.shape[0], device=codes.device)[:, None] + which
         )
         place = phase * (POINTS - 1)
         below = place.long().clamp(max=POINTS - 2)
@@ -215,21 +223,29 @@ class Discriminator(nn.Module):
 
 
 def leaning(words: Tensor, slant: Tensor) -> Tensor:
-    """Words (N, 1, H, W) sheared: their tops moved to the right by `slant` (N,) times half of H."""
-    count, _, height, width = words.shape
-    shear = torch.zeros(count, 2, 3, device=words.device)
-    shear[:, 0, 0] = shear[:, 1, 1] = 1
-    shear[:, 0, 1] = slant * height / width
-    with torch.autocast(words.device.type, enabled=False):  # bf16 puts places half a pixel off
-        grid = F.affine_grid(shear, [count, 1, height, width], align_corners=False)
-        return F.grid_sample(words, grid, align_corners=False)
+    """Words (N, 1, H, W) sheared: their tops moved to the right by `slant` (N,) times half of H.
+
+    Each row is moved by its own distance, between two pixels by mixing them. That is what
+    `grid_sample` does, whose places, shares of the width, are less exact the wider a word is.
+    """
+    height, width = words.shape[2:]
+    rows, columns = (torch.arange(n, device=words.device) for n in (height, width))
+    moved = slant[:, None] * (rows + 0.5 - height / 2)
+    whole = moved.floor()
+    left = columns + whole.long()[:, :, None] + 1
+    paper = F.pad(words[:, 0], (1, 1))  # what lies beyond the picture
+    first, second = (paper.gather(2, (left + n).clamp(0, width + 1)) for n in (0, 1))
+    return torch.lerp(first, second, (moved - whole)[:, :, None])[:, None]
 
 
 def bleach(words: Tensor) -> Tensor:
-    """Words (N, 1, H, W) without the faint ink that no stroke is near: specks on the paper."""
+    """Words (N, 1, H, W) without the faint ink that no stroke is near: specks on the paper.
+
+    Around ink a little darker than a stroke must be it fades, so that rounding decides nothing.
+    """
     beside = BESIDE * words.shape[2] // LINE_HEIGHT
-    near = F.max_pool2d(words, 2 * beside + 1, 1, beside) > STROKE
-    return words * near
+    near = F.max_pool2d(words, 2 * beside + 1, 1, beside)
+    return words * ((near / STROKE - 1) / FADING).clamp(0, 1)
 
 
 def channels(filters: int, height: int) -> list[int]:
@@ -239,5 +255,7 @@ def channels(filters: int, height: int) -> list[int]:
 
 def padded(widths: Tensor, height: int) -> int:
     """The width of a batch that holds such words, in all processes."""
-    step = SPREAD * height // 32
-    return -(-here().most(int(widths.max())) // step) * step
+    step, widest = SPREAD * height // 32, here().most(cast(int, widths.max().item()))
+    if torch.compiler.is_exporting():  # an exported program can't know that by itself
+        torch._check(widest > 0)  # type: ignore[no-untyped-call]
+    return (widest + step - 1) // step * step

@@ -19,13 +19,13 @@ from gansmith.errors import GansmithError
 from gansmith.generate import Model, load
 from gansmith.imaging import grid, png_bytes
 from gansmith.metrics.protocol import Evaluation
+from gansmith.origin import evaluation_of, run_of
 from gansmith.samples import folder_names
 from gansmith.synthetic.card import card
 from gansmith.synthetic.folder import Folder, new_folder
 from gansmith.synthetic.layouts import LAYOUTS, Example, Examples, Layout, Progress, counted
 from gansmith.synthetic.manifest import Made, manifest
 
-EVALUATION = "evaluation.json"
 # Hidden, because readers of folders take every picture that they see for data.
 SHEET = ".assets/samples.png"
 SHEET_CLASSES, SHEET_ROWS, SHEET_MOST = 20, 8, 100
@@ -83,10 +83,10 @@ def write_dataset(
         raise GansmithError(f"--layout: expected {', '.join(LAYOUTS)}, found {layout!r}")
     if per_shard is not None and per_shard < 1:
         raise GansmithError(f"per_shard: expected 1 or more, found {per_shard}")
-    place = None if isinstance(run, Model) else _run_folder(Path(run))
+    place = None if isinstance(run, Model) else run_of(Path(run))
     model = run if isinstance(run, Model) else load(run, device)
     count = _count(model, per_class, n)
-    figures = protocol_figures if protocol_figures is not None else _evaluation(place)
+    figures = protocol_figures if protocol_figures is not None else evaluation_of(place)
     if isinstance(figures, Evaluation):
         figures = figures.model_dump(mode="json")
     made = _made(model, place, layout, count, per_class, seed, figures)
@@ -159,31 +159,6 @@ def _at_least_one(option: str, value: int | None) -> int:
         found = "nothing" if value is None else value
         raise GansmithError(f"{option}: expected how many to make, 1 or more, found {found}")
     return value
-
-
-def _run_folder(path: Path) -> Path:
-    """The run that a path belongs to: itself, or the parent of RUN/model."""
-    path = path.resolve()
-    is_model = path.name == "model" and (path / "model.json").is_file()
-    return path.parent if is_model else path
-
-
-def _evaluation(run: Path | None) -> Any:
-    """The run's figures, None where it has none."""
-    if run is None or not (run / EVALUATION).is_file():
-        return None
-    try:
-        figures = json.loads((run / EVALUATION).read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise GansmithError(
-            f"{run / EVALUATION}: expected JSON, can't read it ({error}); evaluate the run again"
-        ) from None
-    if not isinstance(figures, dict):
-        raise GansmithError(
-            f"{run / EVALUATION}: expected a JSON object, found a {type(figures).__name__}; "
-            "evaluate the run again"
-        )
-    return figures
 
 
 def _made(

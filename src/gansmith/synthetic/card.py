@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from gansmith.cards import figure_lines, measured_at, plain, quoted
 from gansmith.synthetic.manifest import NOT_REAL, Made
 
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
-FIGURE_ROWS = 60
 NAMED_CLASSES = 20
 DATA_FILES = {
     "folder": "train/**",
@@ -70,32 +68,30 @@ def card(made: Made, sheet: str) -> str:
 def word_card(made: Made, sheet: str) -> str:
     """The same of a data set of words."""
     form, files = WORD_FORMS[made.layout]
-    lines = ["---", f"pretty_name: {_quoted(_title(made))}", "license: other"]
+    lines = ["---", f"pretty_name: {quoted(_title(made))}", "license: other"]
     lines += ["task_categories:", "- image-to-text", "size_categories:", f"- {_size(made.count)}"]
     lines += ["tags:", "- synthetic", "- handwriting", "- gan", "- gansmith"]
     if files:
         lines += ["configs:", "- config_name: default", "  data_files:", "  - split: train"]
-        lines += [f"    path: {_quoted(files)}"]
-    lines += ["---", "", f"# {_plain(_title(made))}\n"]
+        lines += [f"    path: {quoted(files)}"]
+    lines += ["---", "", f"# {plain(_title(made))}\n"]
     lines += [f"{made.count:,} synthetic words, {made.shape[0]} pixels high: {form}.\n"]
     lines += [f"![the first of them]({sheet})\n", *_origin(made, "--lexicon FILE ")]
     lines += ["## Limits\n", WORD_LIMITS, "## Terms\n"]
-    lines += [
-        f"{NOT_REAL}\n\nTraining data: {_plain(made.source)}. Its terms: {made.source_terms}."
-    ]
+    lines += [f"{NOT_REAL}\n\nTraining data: {plain(made.source)}. Its terms: {made.source_terms}."]
     return "\n".join(lines)
 
 
 def _front_matter(made: Made) -> str:
     """YAML; every string that is not ours is quoted the JSON way, which YAML reads as well."""
     tasks = ["image-classification"] * bool(made.classes) + ["unconditional-image-generation"]
-    lines = ["---", f"pretty_name: {_quoted(_title(made))}", "license: other"]
+    lines = ["---", f"pretty_name: {quoted(_title(made))}", "license: other"]
     lines += ["task_categories:", *(f"- {task}" for task in tasks)]
     lines += ["size_categories:", f"- {_size(made.count)}"]
     lines += ["tags:", "- synthetic", "- gan", "- gansmith"]
     lines += ["dataset_info:", "  features:", *_features(made)]
     lines += ["configs:", "- config_name: default", "  data_files:", "  - split: train"]
-    lines += [f"    path: {_quoted(DATA_FILES[made.layout])}"]
+    lines += [f"    path: {quoted(DATA_FILES[made.layout])}"]
     if made.layout == "folder":  # or a single class would be taken for none
         lines += [f"  drop_labels: {'false' if made.classes else 'true'}"]
     return "\n".join([*lines, "---", ""])
@@ -109,7 +105,7 @@ def _features(made: Made) -> Iterator[str]:
     if made.classes:
         yield from (f"  - name: {'cls' if tar else 'label'}", "    dtype:", "      class_label:")
         yield "        names:"
-        yield from (f"          '{label}': {_quoted(name)}" for label, name in enumerate(names))
+        yield from (f"          '{label}': {quoted(name)}" for label, name in enumerate(names))
     if tar:
         for name in ("__key__", "__url__"):
             yield from (f"  - name: {name}", "    dtype: string")
@@ -119,29 +115,30 @@ def _text(made: Made, sheet: str) -> Iterator[str]:
     height, width, channels = made.shape
     classes = made.classes or ()
     each = f", {made.per_class:,} of each of {len(classes):,} classes" if classes else ""
-    yield f"# {_plain(_title(made))}\n"
+    yield f"# {plain(_title(made))}\n"
     yield f"{made.count:,} synthetic pictures{each}: {width}×{height}, {CHANNELS[channels]}.\n"
     yield f"![the first of them]({sheet})\n"
     if classes:
         more = f" and {len(classes) - NAMED_CLASSES:,} more" * (len(classes) > NAMED_CLASSES)
-        yield f"Classes: {', '.join(map(_plain, classes[:NAMED_CLASSES]))}{more}.\n"
+        yield f"Classes: {', '.join(map(plain, classes[:NAMED_CLASSES]))}{more}.\n"
     yield f"{FORMS[made.layout][0 if classes else 1]}\n"
     yield "`manifest.json` lists every file with its SHA-256. `datasets.load_dataset` takes this"
     yield "folder as it is.\n"
     yield from _origin(made)
     yield "## What it is worth\n"
-    yield from _figures(made)
+    measured = f"Measured on the generator, not on this very sample of it{_other_step(made)}"
+    yield from figure_lines(made.figures, measured, "manifest.json")
     yield "## Limits\n"
     yield LIMITS.format(counts=_counts(made))
     yield "## Terms\n"
-    yield f"{NOT_REAL}\n\nTraining data: {_plain(made.source)}. Its terms: {made.source_terms}."
+    yield f"{NOT_REAL}\n\nTraining data: {plain(made.source)}. Its terms: {made.source_terms}."
 
 
 def _origin(made: Made, options: str = "") -> Iterator[str]:
     yield "## How it was made\n"
-    run = f"the run {_plain(made.run)}" if made.run else "a run"
+    run = f"the run {plain(made.run)}" if made.run else "a run"
     yield f"By the generator of {run} at step {made.step:,} (recipe {made.config.recipe},"
-    yield f"training data {_plain(made.source)}); its weights have the SHA-256 `{made.sha256}`.\n"
+    yield f"training data {plain(made.source)}); its weights have the SHA-256 `{made.sha256}`.\n"
     yield f"```sh\n{command(made, options)}\n```\n"
     yield "This makes the same pictures again, with the versions that `manifest.json` gives the same"
     yield "bytes. Picture *i* of a class and seed is the same however many are made.\n"
@@ -155,64 +152,12 @@ def command(made: Made, options: str = "") -> str:
     return f"gansmith dataset {run} {options}{how_many} {form} --out FOLDER"
 
 
-def _figures(made: Made) -> Iterator[str]:
-    if not made.figures:
-        yield "It was not measured.\n"
-        return
-    rows = list(_rows(_shown(made.figures)))
-    if verdict := _verdict(made.figures):
-        yield f"{_plain(verdict, 1000)}\n"
-    yield f"Measured on the generator, not on this very sample of it{_other_step(made)}:\n"
-    yield "| figure | value |\n| --- | --- |"
-    yield from (f"| {_plain(name)} | {_plain(value)} |" for name, value in rows[:FIGURE_ROWS])
-    if len(rows) > FIGURE_ROWS:
-        yield f"\n{len(rows) - FIGURE_ROWS:,} more are in `manifest.json`."
-    yield ""
-
-
-def _verdict(figures: Any) -> str:
-    """Whether the generator was found to copy, in words; nothing where nobody looked."""
-    found = figures.get("memorisation") if isinstance(figures, Mapping) else None
-    verdict = found.get("verdict") if isinstance(found, Mapping) else None
-    return verdict if isinstance(verdict, str) else ""
-
-
-def _shown(figures: Any) -> Any:
-    """All but the verdict, which stands above, and the audit's pairs, which mean nothing here."""
-    found = figures.get("memorisation") if isinstance(figures, Mapping) else None
-    if not isinstance(found, Mapping):
-        return figures
-    kept = {key: part for key, part in found.items() if key not in ("verdict", "closest")}
-    return {**figures, "memorisation": kept}
-
-
 def _other_step(made: Made) -> str:
     """What to say where the figures are of an earlier or later state of the generator."""
-    step = made.figures.get("step") if isinstance(made.figures, dict) else None
-    if not isinstance(step, int) or step == made.step:
+    step = measured_at(made.figures, made.step)
+    if step is None:
         return ""
     return f", and at step {step:,}, while these pictures come from step {made.step:,}"
-
-
-def _rows(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Nested figures as rows: the path to each, and itself."""
-    if isinstance(value, Mapping):
-        parts = list(value.items())
-    elif isinstance(value, list) and any(isinstance(entry, (dict, list)) for entry in value):
-        parts = list(enumerate(value, start=1))
-    else:
-        yield name, _figure(value)
-        return
-    for key, part in parts:
-        yield from _rows(part, f"{name}, {key}" if name else str(key))
-
-
-def _figure(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_figure, value))
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "–" if value is None else str(value)
 
 
 def _counts(made: Made) -> str:
@@ -228,15 +173,3 @@ def _title(made: Made) -> str:
 def _size(count: int) -> str:
     """0 to 999 is the first name, each further digit the next."""
     return SIZES[min(max(len(str(count)) - 3, 0), len(SIZES) - 1)]
-
-
-def _quoted(text: str) -> str:
-    """A YAML string: JSON's, with escapes for all that YAML does not want to see raw."""
-    shown = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() or ord(c) > 0xFFFF else f"\\u{ord(c):04x}" for c in shown)
-
-
-def _plain(text: str, most: int = 200) -> str:
-    """A stranger's text within a line of Markdown: no markup, no line breaks."""
-    short = " ".join(text.split())[:most]
-    return "".join(f"&#{ord(c)};" if c in "\\`*_[]<>|&#!~$" else c for c in short)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,13 @@ import PIL
 import torch
 
 from gansmith.config import Config
-from gansmith.data import DOWNLOADS, RENDERED, TOYS
+from gansmith.origin import source_of, terms_of
 
 NOT_REAL = (
     "This is not real data: a generator made the pictures, and the labels say what it was asked for. "
     "Questions about the terms of its training data pass on to what it makes: look at those terms "
     "before you pass this data set on."
 )
-DIGITS_TERMS = "E. Alpaydin and C. Kaynak, 1998; CC BY 4.0"
 
 
 @dataclass(frozen=True)
@@ -50,21 +48,11 @@ class Made:
 
     @property
     def source(self) -> str:
-        """What the generator was trained on, without the way there: that is a private matter."""
-        source = self.config.source
-        name = source.partition(":")[0]
-        if name in DOWNLOADS or name in TOYS or name in ("digits", "hf", *RENDERED):
-            return source
-        return PureWindowsPath(Path(source).name).name or "unknown"
+        return source_of(self.config)
 
     @property
     def source_terms(self) -> str:
-        name = self.source.partition(":")[0]
-        if name in DOWNLOADS:
-            return DOWNLOADS[name].terms
-        if name == "digits":
-            return DIGITS_TERMS
-        return "not known to gansmith; ask whoever the training data came from"
+        return terms_of(self.config)
 
 
 def manifest(made: Made) -> dict[str, Any]:

@@ -1,0 +1,279 @@
+"""The web service: routes, limits, what is measured."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from pydantic import ValidationError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gansmith.errors import GansmithError
+from gansmith.generate import Model
+from gansmith.serving.desk import Desk, Full
+from gansmith.serving.orders import TYPES, Format, Limits, Order, encode
+from gansmith.serving.studio import Made, Row, studio_of
+
+OPEN = ("/ping",)  # what needs no token: whether it is there
+
+
+class Service:
+    """A generator, the desk that its orders wait at, and what /metrics tells of both."""
+
+    def __init__(self, model: Model, limits: Limits, delay: float):
+        self.model, self.limits, self.studio = model, limits, studio_of(model)
+        self.desk = Desk[Row, Made](self.studio.make, self.studio.together, delay, limits.waiting)
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "gansmith_requests", "Requests answered.", ["path", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "gansmith_order_seconds", "From order to answer.", registry=self.registry
+        )
+        self.examples = Counter(
+            "gansmith_examples", "Pictures, points or lines made.", registry=self.registry
+        )
+        for name, what in (
+            ("waiting", "Rows that wait to be made."),
+            ("batches", "Batches made since the start."),
+            ("rows", "Rows made since the start."),
+        ):
+            gauge = Gauge(f"gansmith_desk_{name}", what, registry=self.registry)
+            gauge.set_function(partial(getattr, self.desk, name))
+
+    @asynccontextmanager
+    async def working(self, app: FastAPI) -> AsyncIterator[None]:
+        work = asyncio.create_task(self.desk.work())
+        yield
+        work.cancel()
+
+    async def answer(self, order: Order, form: Format) -> Response:
+        """Raises GansmithError for what can't be made, and Full."""
+        with self.seconds.time():
+            _within(order, self.limits, form, self.model)
+            rows = self.studio.rows(order.n, order.seed, order.labels, order.text)
+            made = await self.desk.ask(rows)
+            examples = self.studio.examples(rows, made, order.n)
+            body = await asyncio.to_thread(encode, examples, form)
+        self.examples.inc(len(examples))
+        return Response(body, media_type=TYPES[form])
+
+    def description(self) -> dict[str, Any]:
+        spec = self.model.spec
+        return {
+            "kind": spec.kind,
+            "shape": list(spec.shape),
+            "classes": list(spec.classes) if spec.classes else None,
+            "alphabet": list(spec.script.alphabet) if spec.script else None,
+            "recipe": self.model.config.recipe,
+            "step": self.model.step,
+            "most": asdict(self.limits),
+        }
+
+
+def create_app(
+    model: Model, limits: Limits | None = None, delay: float = 0.005, token: str | None = None
+) -> FastAPI:
+    """The service of one generator.
+
+    Args:
+        delay: how many seconds a first request waits for others to be made with.
+        token: without it as ``Authorization: Bearer TOKEN`` all but /ping is refused.
+    """
+    service = Service(model, limits or Limits(), delay)
+    app = FastAPI(title="gansmith", version=version("gansmith"), lifespan=service.working)
+    _add_routes(app, service)
+    for kind, status in ((GansmithError, 422), (Bad, 400)):
+        app.add_exception_handler(kind, partial(_refused, status))
+    app.add_exception_handler(Full, _full)
+    app.middleware("http")(partial(_guarded, app, service, token))
+    app.add_middleware(BodyLimit, most=service.limits.body)
+    return app
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    usual: Format = "json" if service.model.spec.kind == "points" else "png"
+
+    @app.get("/ping")
+    async def ping() -> dict[str, str]:
+        """Whether it is there."""
+        return {"status": "ok"}
+
+    @app.get("/model")
+    async def about() -> dict[str, Any]:
+        """What it makes, and how much may be asked for."""
+        return service.description()
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """For Prometheus."""
+        return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.post("/generate", **_documented())
+    async def generate(request: Request) -> Response:
+        """New examples: the same seed gives the same bytes."""
+        order = await _order(request)
+        return await service.answer(order, order.format or usual)
+
+    @app.post("/invocations", **_documented())
+    async def invocations(request: Request) -> Response:
+        """The same by SageMaker's contract: `Accept` says the form if `format` does not."""
+        order = await _order(request)
+        return await service.answer(order, order.format or _accepted(request))
+
+
+async def _guarded(
+    app: FastAPI,
+    service: Service,
+    token: str | None,
+    request: Request,
+    answer: Callable[[Request], Awaitable[Response]],
+) -> Response:
+    """Let in who may come in, and count."""
+    path = request.url.path
+    if token is None or path in OPEN or _allowed(request, token):
+        response = await answer(request)
+    else:
+        response = _error(401, "expected the header Authorization: Bearer TOKEN")
+    known = path if path in {getattr(route, "path", "") for route in app.routes} else "other"
+    service.requests.labels(known, response.status_code).inc()
+    return response
+
+
+class Bad(Exception):
+    """A request that is none."""
+
+
+class BodyLimit:
+    """Refuses bodies that are longer than `most` bytes, at the first byte too many."""
+
+    def __init__(self, app: ASGIApp, most: int):
+        self.app, self.most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if _stated(scope) > self.most:
+            await self._refuse(scope, receive, send)
+            return
+        parts, more = [], True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return  # the client has gone
+            parts.append(message.get("body", b""))
+            more = message.get("more_body", False)
+            if sum(map(len, parts)) > self.most:
+                await self._refuse(scope, receive, send)
+                return
+        whole: list[Message] = [
+            {"type": "http.request", "body": b"".join(parts), "more_body": False}
+        ]
+
+        async def again() -> Message:
+            return whole.pop() if whole else await receive()
+
+        await self.app(scope, again, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = _error(413, f"expected a body of at most {self.most:,} bytes")
+        answer.headers["Connection"] = "close"
+        await answer(scope, receive, send)
+
+
+def _stated(scope: Scope) -> int:
+    """The length that a request says it has; 0 where it says none."""
+    for key, value in scope["headers"]:
+        if key == b"content-length" and value.isdigit():
+            return int(value[:20])
+    return 0
+
+
+async def _order(request: Request) -> Order:
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+        raise Bad("expected a body of the type application/json")
+    try:
+        order = Order.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise Bad("; ".join(map(_sentence, error.errors()[:5]))) from None
+    return order
+
+
+def _within(order: Order, limits: Limits, form: Format, model: Model) -> None:
+    if form == "png" and model.spec.kind == "points":
+        raise GansmithError("format: points are no pictures; ask for json or npz")
+    if order.n > limits.n:
+        raise GansmithError(f"n: expected at most {limits.n}, found {order.n}")
+    if len(order.text or "") > limits.text:
+        raise GansmithError(
+            f"text: expected at most {limits.text} characters, found {len(order.text or '')}"
+        )
+
+
+def _sentence(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"][:1])
+    return f"{place}: {problem['msg']}" if place else str(problem["msg"])[:200]
+
+
+def _accepted(request: Request) -> Format:
+    """What `Accept` asks for first of what there is; JSON where it does not say."""
+    for wanted in request.headers.get("accept", "").split(","):
+        for name, type_ in TYPES.items():
+            if wanted.split(";")[0].strip() == type_:
+                return name
+    return "json"
+
+
+def _allowed(request: Request, token: str) -> bool:
+    given = request.headers.get("authorization", "")
+    return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+
+
+def _error(status: int, sentence: str) -> JSONResponse:
+    return JSONResponse({"error": sentence}, status)
+
+
+def _refused(status: int, request: Request, error: Exception) -> Response:
+    return _error(status, str(error))
+
+
+def _full(request: Request, error: Exception) -> Response:
+    answer = _error(429, "as much is waiting as may wait; try again in a second")
+    answer.headers["Retry-After"] = "1"
+    return answer
+
+
+def _documented() -> dict[str, Any]:
+    """For the OpenAPI page: the body is read by hand, so that all that is wrong is one sentence."""
+    schema = json.loads(json.dumps(Order.model_json_schema()))
+    content: dict[str, Any] = {type_: {} for type_ in TYPES.values()}
+    return {
+        "openapi_extra": {
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}
+        },
+        "responses": {
+            200: {"content": content, "description": "What was made."},
+            400: {"description": "No such order."},
+            422: {"description": "What this generator can't make."},
+            429: {"description": "Too much is waiting; try again."},
+        },
+        "response_class": Response,
+    }
