@@ -63,11 +63,12 @@ FLOORS = [
     {"real", "word_worth"},
     {"dry_run", "assess", "doctor", "processes"},
     {"serving"},
+    {"sagemaker"},
     {"cli", ""},  # "" is the package itself
     {"__main__"},
 ]
 OPTIONAL = {"pyarrow", "datasets", "sklearn", "cv2", "onnx", "onnxruntime", "huggingface_hub"}
-OPTIONAL |= {"fastapi", "starlette", "uvicorn", "prometheus_client"}
+OPTIONAL |= {"boto3", "botocore", "fastapi", "starlette", "uvicorn", "prometheus_client"}
 ADAPTERS = {
     "serving.app"
 }  # that are nothing without their library, and imported where it is asked for

@@ -195,6 +195,11 @@ def verified(files: Mapping[str, bytes], where: Path) -> dict[str, bytes]:
     return {name: files[name] for name in entries}
 
 
+def with_manifest(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """`files` and their manifest, for whoever packs them."""
+    return {**files, MANIFEST: _manifest(files)}
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace one file: a reader sees the old or the new, never half."""
     temporary = path.with_name(f".tmp-{path.name}-{os.getpid()}")

@@ -136,13 +136,18 @@ def acting(world: World) -> Iterator[World]:
         _here = before
 
 
+def alone() -> bool:
+    """Whether nobody started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) < 2
+
+
 def join() -> World:
     """Take the place that torchrun gave this process; without torchrun it is alone.
 
     Raises a GansmithError where the others can't be reached.
     """
     global _here
-    if dist.is_initialized() or int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if dist.is_initialized() or alone():
         return _here
     backend = "gloo"
     if torch.cuda.is_available():

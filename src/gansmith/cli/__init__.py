@@ -7,6 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
+from gansmith.cli.cloud import app as sagemaker
 from gansmith.cli.judging import compare, doctor, evaluate, worth
 from gansmith.cli.listing import data, recipes, report
 from gansmith.cli.making import dataset, generate, subset
@@ -43,6 +44,7 @@ commands = (
 )
 for command in (*commands, data):
     app.command()(command)
+app.add_typer(sagemaker)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,0 +1,111 @@
+"""The one place that talks to AWS, with boto3, whose refusals become sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gansmith.errors import GansmithError
+
+
+def client(service: str, region: str | None = None) -> Any:
+    """A client of boto3, of its usual credentials. Raises a GansmithError without it, or a region."""
+    try:
+        import boto3
+        from botocore.exceptions import NoRegionError
+    except ImportError:
+        raise GansmithError("SageMaker needs boto3: pip install 'gansmith[aws]'") from None
+    try:
+        return boto3.client(service, region_name=region)
+    except NoRegionError:
+        raise GansmithError(
+            "expected a region: --region, or AWS_DEFAULT_REGION, or `aws configure`"
+        ) from None
+
+
+def usual_region() -> str:
+    """That of the person's configuration. Raises a GansmithError where there is none."""
+    return str(client("sts").meta.region_name)
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """What AWS refuses, in a sentence."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        raise GansmithError(
+            f"{what}: AWS refused ({told.get('Code', '')}): {told.get('Message', error)}"
+        ) from None
+    except (BotoCoreError, Boto3Error) as error:
+        raise GansmithError(f"{what}: {error}") from None
+
+
+def bucket_of(region: str) -> str:
+    """The account's bucket for SageMaker in a region, as its SDK calls it; made if there is none."""
+    from botocore.exceptions import ClientError
+
+    with explained("finding the account"):
+        account = client("sts", region).get_caller_identity()["Account"]
+    name, s3 = f"sagemaker-{region}-{account}", client("s3", region)
+    with explained(f"looking for the bucket {name}"):
+        try:
+            s3.head_bucket(Bucket=name, ExpectedBucketOwner=account)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
+                raise
+            where = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            s3.create_bucket(Bucket=name, **({} if region == "us-east-1" else where))
+    return name
+
+
+def upload(path: Path, place: str, region: str) -> int:
+    """A file or all of a folder's files below s3://BUCKET/KEY/; how many. What is hidden stays."""
+    bucket, prefix = split(place)
+    if not path.exists():
+        raise GansmithError(f"{path}: expected a file or a folder, found nothing")
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    root = path.parent if path.is_file() else path
+    files = [p for p in files if not any(part[0] == "." for part in p.relative_to(root).parts)]
+    if not files:
+        raise GansmithError(f"{path}: expected files, found none")
+    s3 = client("s3", region)
+    with explained(f"uploading {path} to {place}"):
+        for file in files:
+            key = "/".join(filter(None, (prefix, file.relative_to(root).as_posix())))
+            s3.upload_file(str(file), bucket, key)
+    return len(files)
+
+
+def put(content: bytes, place: str, region: str) -> None:
+    bucket, key = split(place)
+    with explained(f"writing {place}"):
+        client("s3", region).put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def fetch(place: str, target: Path, region: str) -> None:
+    """One object into a file, which is there whole or not at all."""
+    bucket, key = split(place)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with explained(f"fetching {place}"):
+            client("s3", region).download_file(bucket, key, str(part))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def split(place: str) -> tuple[str, str]:
+    """``s3://bucket/a/b`` → ``("bucket", "a/b")``."""
+    parts = urlsplit(place)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise GansmithError(f"expected s3://BUCKET/…, found {place!r}")
+    return parts.netloc, parts.path.strip("/")

@@ -1,0 +1,206 @@
+"""Training jobs: start one, find one again, see how it goes, stop it, fetch what it made."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gansmith.data import is_name
+from gansmith.errors import GansmithError
+from gansmith.sagemaker import aws
+from gansmith.sagemaker.bundle import training_archive
+from gansmith.sagemaker.images import NEWEST, training_image
+from gansmith.sagemaker.request import Wanted, training_request
+
+LOGS = "/aws/sagemaker/TrainingJobs"
+OVER = ("Completed", "Failed", "Stopped")
+EVERY = 15.0  # seconds between looks at a job
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a job goes. `seconds` are those that are paid for, once it is over."""
+
+    name: str
+    state: str  # InProgress, Completed, Failed, Stopping, Stopped
+    phase: str  # Starting, Downloading, Training, Interrupted, Uploading …
+    reason: str | None
+    model: str | None  # s3:// of model.tar.gz
+    output: str | None  # s3:// of output.tar.gz
+    seconds: int | None
+    figures: Mapping[str, float]
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job, by its name: attach to one from anywhere, at any time."""
+
+    name: str
+    region: str
+
+    def status(self) -> Status:
+        found = self._described()
+        artifacts = found.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+        return Status(
+            name=self.name,
+            state=found["TrainingJobStatus"],
+            phase=found.get("SecondaryStatus", ""),
+            reason=found.get("FailureReason"),
+            model=artifacts,
+            output=_beside(artifacts),
+            seconds=found.get("BillableTimeInSeconds"),
+            figures={m["MetricName"]: m["Value"] for m in found.get("FinalMetricDataList", ())},
+        )
+
+    def wait(self, say: Say = print, every: float = EVERY) -> Status:
+        """Tell the job's log until it is over. Raises a GansmithError with the reason if it fails."""
+        seen: dict[str, str] = {}
+        while True:
+            status = self.status()  # before the log: what is logged until then is still told
+            for line in self._new_lines(seen):
+                say(line)
+            if status.is_over:
+                break
+            time.sleep(every)
+        if status.state == "Failed":
+            raise GansmithError(f"{self.name} failed: {status.reason or 'for no reason given'}")
+        return status
+
+    def logs(self) -> Iterator[str]:
+        """All that the job has said."""
+        yield from self._new_lines({})
+
+    def stop(self) -> None:
+        """Ask for its end; what it has saved stays."""
+        with aws.explained(f"stopping {self.name}"):
+            aws.client("sagemaker", self.region).stop_training_job(TrainingJobName=self.name)
+
+    def download(self, to: Path) -> list[Path]:
+        """Fetch model.tar.gz, which `gansmith.load` reads, and output.tar.gz, if there is one."""
+        status = self.status()
+        if status.model is None or not status.is_over:
+            raise GansmithError(f"{self.name} has no model yet: it is {status.state}")
+        found = [to / "model.tar.gz"]
+        aws.fetch(status.model, found[0], self.region)
+        if status.output and _exists(status.output, self.region):
+            found.append(to / "output.tar.gz")
+            aws.fetch(status.output, found[1], self.region)
+        return found
+
+    def _described(self) -> dict[str, Any]:
+        with aws.explained(f"looking for the job {self.name}"):
+            found: dict[str, Any] = aws.client("sagemaker", self.region).describe_training_job(
+                TrainingJobName=self.name
+            )
+        return found
+
+    def _new_lines(self, seen: dict[str, str]) -> Iterator[str]:
+        """What was logged since; `seen` is the place in each host's log."""
+        cloudwatch = aws.client("logs", self.region)
+        for stream in self._streams(cloudwatch):
+            while True:
+                place = {"nextToken": seen[stream]} if stream in seen else {}
+                with aws.explained(f"reading the log of {self.name}"):
+                    page = cloudwatch.get_log_events(
+                        logGroupName=LOGS, logStreamName=stream, startFromHead=True, **place
+                    )
+                yield from (event["message"] for event in page["events"])
+                token = page.get("nextForwardToken")
+                if token is None or token == seen.get(stream):
+                    break
+                seen[stream] = token
+
+    def _streams(self, cloudwatch: Any) -> list[str]:
+        from botocore.exceptions import ClientError
+
+        with aws.explained(f"reading the log of {self.name}"):
+            try:
+                page = cloudwatch.describe_log_streams(
+                    logGroupName=LOGS, logStreamNamePrefix=f"{self.name}/"
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                    return []  # no job of the account has said anything
+                raise
+        return [stream["logStreamName"] for stream in page["logStreams"]]
+
+
+def planned(
+    source: str | None,
+    *,
+    role: str,
+    region: str,
+    bucket: str,
+    name: str | None = None,
+    framework: str = NEWEST,
+    image: str | None = None,
+    instance_type: str = "ml.g5.xlarge",
+    **more: Any,
+) -> Wanted:
+    """The job that would train on `source`: an s3:// address, a name that we know, or a path, which
+    `start` uploads. `more` are the other fields of `Wanted`.
+    """
+    name = name or f"gansmith-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    place = f"s3://{bucket}/gansmith/{name}"
+    given, channels = dict(more.pop("hyperparameters", {})), dict(more.pop("channels", {}))
+    if source and source.startswith("s3://"):
+        channels["training"] = source
+    elif source and is_name(source):
+        given["dataset"] = source
+    elif source:
+        channels["training"] = f"{place}/data"
+    return Wanted(
+        name=name,
+        role=role,
+        region=region,
+        image=image or training_image(framework, region, instance_type),
+        instance_type=instance_type,
+        code=f"{place}/sourcedir.tar.gz",
+        output=f"{place}/output",
+        channels=channels,
+        hyperparameters=given,
+        checkpoints=more.pop("checkpoints", None) or f"{place}/checkpoints",
+        **more,
+    )
+
+
+def start(wanted: Wanted, source: str | None = None, say: Say = lambda line: None) -> Job:
+    """Upload what has to be there, and ask for the job. Raises GansmithError; nothing is sent where
+    the request itself is wrong."""
+    request = training_request(wanted)
+    local = source and not source.startswith("s3://") and not is_name(source)
+    if local:
+        count = aws.upload(Path(str(source)), wanted.channels["training"], wanted.region)
+        say(f"{count:,} files: {wanted.channels['training']}")
+    aws.put(training_archive(), wanted.code, wanted.region)
+    with aws.explained(f"starting {wanted.name}"):
+        aws.client("sagemaker", wanted.region).create_training_job(**request)
+    return Job(wanted.name, wanted.region)
+
+
+def _beside(model: str | None) -> str | None:
+    return re.sub(r"model\.tar\.gz$", "output.tar.gz", model) if model else None
+
+
+def _exists(place: str, region: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    bucket, key = aws.split(place)
+    with aws.explained(f"looking for {place}"):
+        try:
+            aws.client("s3", region).head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+                return False
+            raise
+    return True
