@@ -20,8 +20,18 @@ from gansmith.sagemaker.pictures import generate_fake_handwriting
 from gansmith.sagemaker.request import Wanted, training_request
 
 __all__ = [
-    *("Endpoint", "Job", "Status", "Wanted", "attach", "deploy", "generate_fake_handwriting"),
-    *("estimate", "hourly_price", "planned", "train", "training_request"),
+    "Endpoint",
+    "Job",
+    "Status",
+    "Wanted",
+    "attach",
+    "deploy",
+    "estimate",
+    "generate_fake_handwriting",
+    "hourly_price",
+    "planned",
+    "train",
+    "training_request",
 ]
 Say = Callable[[str], None]
 
@@ -45,7 +55,7 @@ def train(
         bucket: where data, code, checkpoints and results go; the account's own for SageMaker if None.
         hyperparameters: settings of `gansmith train`, and the tutorials' names for them.
         wait: tell the log until the job is over, and raise if it failed.
-        more: see `jobs.planned` and `request.Wanted`: ``spot=True``, ``instance_type=…``, ``max_run=…``.
+        more: see `jobs.planned` and `request.Wanted`: ``spot=True``, ``instance_type=…`` and so on.
 
     Raises:
         GansmithError: the request is wrong (all that is, at once), or AWS refuses it.

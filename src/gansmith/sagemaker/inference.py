@@ -1,4 +1,4 @@
-"""The four functions that AWS's PyTorch image serves a model by: orders are those of `gansmith serve`."""
+"""The four functions that AWS's image serves a model by; orders are those of `gansmith serve`."""
 
 from __future__ import annotations
 
