@@ -9,3 +9,7 @@ class GansmithError(Exception):
     The message says what was expected, what was found and what to do. The command line prints it
     and exits with status 2.
     """
+
+
+class Lost(GansmithError):
+    """Another process of the run is gone: nothing that anybody has to mend, and no reason to end."""

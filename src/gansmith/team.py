@@ -17,7 +17,7 @@ from safetensors.torch import load as load_tensors
 from gansmith.checkpoint import encode
 from gansmith.config import Config, build
 from gansmith.data import Dataset
-from gansmith.errors import GansmithError
+from gansmith.errors import Lost
 from gansmith.players import Players
 from gansmith.signals import Stop
 from gansmith.turns import Turns
@@ -74,7 +74,7 @@ def explain_loss(world: World) -> Iterator[None]:
     except RuntimeError as error:
         if world.size == 1 or not is_loss(error):
             raise
-        raise GansmithError(
+        raise Lost(
             f"process {world.rank} of {world.size}: another process of this run is gone; what is "
             "saved is whole: go on from there with --resume"
         ) from error

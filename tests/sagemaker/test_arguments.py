@@ -82,9 +82,26 @@ def test_hyphens_underscores_quotes_and_types_of_hyperparameters() -> None:
     assert found.settings == {"batch_size": "16", "beta1": "0.5"}
 
 
-def test_lists_become_what_set_takes() -> None:
-    found = read_arguments(contract(augment=["flip", "affine"]), ["--dataset=digits"])
-    assert found.settings == {"augment": ("flip", "affine")}
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--augment", "['flip', 'affine']", "--data", "fit=pad"],  # the v2 toolkit
+        ["--augment", '["flip", "affine"]', "--data", '{"fit": "pad"}'],  # the v3 driver
+        [],
+    ],
+)
+def test_lists_and_sections_whichever_toolkit_repeats_them(line: list[str]) -> None:
+    of = contract(augment=["flip", "affine"], data={"fit": "pad"})
+    found = read_arguments(of, ["--dataset=digits", *line])
+    assert found.settings == {"augment": ("flip", "affine"), "data": {"fit": "pad"}}
+
+
+def test_lists_and_sections_as_texts_of_json() -> None:
+    """Where no toolkit has read the service's file."""
+    found = read_arguments(
+        contract(augment='["flip"]', data='{"fit": "pad"}', dataset='"digits"'), []
+    )
+    assert found.settings == {"augment": ("flip",), "data": {"fit": "pad"}}
 
 
 def test_data_come_from_the_channel(tmp_path: Path) -> None:
@@ -96,6 +113,7 @@ def test_data_come_from_the_channel(tmp_path: Path) -> None:
     assert asked("", contract(both)).source == str(tmp_path / "a")
     assert asked("", contract({"x": tmp_path / "b"})).source == str(tmp_path / "b/words.parquet")
     assert asked("--dataset mnist", contract(both)).settings["data_dir"] == str(tmp_path / "a")
+    assert asked("--dataset mnist", contract({"x": tmp_path / "a"})).settings == {}
     found = asked("--unlabelled more --source more/words.parquet", contract(both))
     assert found.settings["unlabelled"] == str(tmp_path / "b/words.parquet")
     assert found.source == str(tmp_path / "b/words.parquet")

@@ -36,7 +36,7 @@ def test_as_the_v2_toolkit_says_it() -> None:
         "training": Path("/opt/ml/input/data/training"),
     }
     assert found.hyperparameters == {"batch-size": 64, "dataset": "qmnist"}
-    assert (found.hosts, found.host, found.rank) == (("algo-1", "algo-2"), "algo-2", 1)
+    assert (found.hosts, found.host) == (("algo-1", "algo-2"), "algo-2")
     assert (found.gpus, found.network) == (4, "eth0")
 
 
@@ -100,3 +100,8 @@ def test_a_reason_is_no_longer_than_the_service_keeps(tmp_path: Path) -> None:
     found = read_contract({"SAGEMAKER_BASE_DIR": str(tmp_path)})
     found.fail("ä" * 5000)
     assert (tmp_path / "output" / "failure").read_text() == "ä" * LONGEST_REASON
+
+
+def test_where_no_reason_can_be_left_nothing_else_goes_wrong(tmp_path: Path) -> None:
+    (tmp_path / "output").write_text("a file")
+    read_contract({"SAGEMAKER_BASE_DIR": str(tmp_path)}).fail("why")

@@ -95,6 +95,14 @@ def test_killed_and_started_again_it_goes_on(tmp_path: Path) -> None:
     assert box.steps == sorted(set(box.steps))
 
 
+def test_cut_off_in_its_first_checkpoint_it_begins_anew(tmp_path: Path) -> None:
+    half_synced = tmp_path / "checkpoints/run/checkpoints/step-000000010"
+    half_synced.mkdir(parents=True)
+    (half_synced / "state.json").write_text("{}")
+    (box := Box(tmp_path, images=320)).start().communicate(timeout=300)
+    assert box.steps[-1] == 20
+
+
 def test_told_to_stop_it_saves(tmp_path: Path) -> None:
     box = Box(tmp_path, images=100_000)
     process = box.start()
@@ -103,6 +111,8 @@ def test_told_to_stop_it_saves(tmp_path: Path) -> None:
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM, said
     assert "and saved" in (tmp_path / "checkpoints" / "run" / "log.txt").read_text()
+    saved = max(int(p.name[5:]) for p in tmp_path.glob("checkpoints/run/checkpoints/step-*"))
+    assert gansmith.load(tmp_path / "model").step == saved
 
 
 def test_why_it_can_not_be_done_is_left_for_the_service(tmp_path: Path) -> None:
@@ -129,3 +139,16 @@ def test_two_hosts_play_one_run(tmp_path: Path) -> None:
     assert boxes[0].steps[-1] == 20
     assert gansmith.load(tmp_path / hosts[0] / "model").step == 20
     assert not (tmp_path / hosts[1] / "model").exists()
+
+
+def test_what_two_hosts_can_not_do_ends_them_once_with_a_reason(tmp_path: Path) -> None:
+    hosts = ["127.0.0.1", "127.0.0.2"]
+    boxes = [Box(tmp_path / host, lr=-1) for host in hosts]
+    told = {"SM_HOSTS": json.dumps(hosts), "SM_NUM_GPUS": "0"}
+    running = [
+        box.start(**told, SM_CURRENT_HOST=host) for box, host in zip(boxes, hosts, strict=True)
+    ]
+    said = [process.communicate(timeout=200)[0] for process in running]
+    assert running[0].returncode == 2, said[0]
+    assert "lr" in (tmp_path / hosts[0] / "output" / "failure").read_text()
+    assert "".join(said).count("gansmith: ") == 1

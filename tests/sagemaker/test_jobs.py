@@ -102,7 +102,7 @@ def test_a_job_from_a_folder_to_its_model(photos: Path, tmp_path: Path) -> None:
     status = sagemaker.attach(job.name).status()
     assert (status.state, status.is_over) == ("Completed", True)
     leave_model(status.model)
-    fetched = job.download(tmp_path / "fetched")
+    fetched = job.download(str(tmp_path / "fetched"))
     assert [p.name for p in fetched] == ["model.tar.gz"]
     assert gansmith.load(fetched[0]).step == 7
 
@@ -118,31 +118,61 @@ def leave_model(place: str | None) -> None:
     aws.put(archive_of(model(step=7)), place, REGION)
 
 
-def test_a_wrong_request_is_never_sent(photos: Path) -> None:
-    with pytest.raises(GansmithError, match="role: "):
-        sagemaker.train(photos, role="Trainer", name="never", bucket="new-bucket")
-    with pytest.raises(GansmithError, match="never"):
-        sagemaker.attach("never")
-    assert "new-bucket" not in [b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"]]
+@pytest.mark.parametrize(
+    "wrong",
+    [{"role": "Trainer"}, {"hyperparameters": {"minuts": 3}}, {"hyperparameters": {"lr": -1}}],
+    ids=str,
+)
+def test_a_wrong_request_is_never_sent(
+    photos: Path, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even a bucket is made for it."""
+
+    def never(*_: Any) -> None:
+        raise AssertionError
+
+    for name in ("bucket_of", "put", "upload", "client"):
+        monkeypatch.setattr(aws, name, never)
+    with pytest.raises(GansmithError, match=r"role: |minuts|lr"):
+        sagemaker.train(photos, **{"role": ROLE, "name": "never", "say": len, **wrong})
+
+
+def test_a_name_that_is_taken_leaves_that_jobs_data_alone(photos: Path) -> None:
+    first = sagemaker.train(photos, role=ROLE, name="twice", wait=False, say=len)
+    bucket = aws.bucket_of(REGION)
+    before = keys(bucket, f"gansmith/{first.name}/")
+    (photos / "3.png").write_bytes(b"3")
+    with pytest.raises(GansmithError, match="there is a job twice already"):
+        sagemaker.train(photos, role=ROLE, name="twice", wait=False, say=len)
+    assert keys(bucket, f"gansmith/{first.name}/") == before
+
+
+def test_no_region_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(GansmithError, match="expected a region"):
+        sagemaker.attach("x")
+
+
+def test_a_fetch_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "model.tar.gz"
+    target.write_bytes(b"before")
+    with pytest.raises(GansmithError, match="fetching"):
+        aws.fetch(f"s3://{aws.bucket_of(REGION)}/nothing", target, REGION)
+    assert target.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_dry_run_prints_what_would_be_sent(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(
-        [
-            "sagemaker",
-            "train",
-            "mnist",
-            "--role",
-            ROLE,
-            "--dry-run",
-            "--name",
-            "dry",
-            "--set",
-            "epochs=2",
-            "--instance-type",
-            "ml.m5.xlarge",
-        ]
-    )
+    with pytest.raises(SystemExit) as ended:
+        cli.main(
+            [
+                *("sagemaker", "train", "mnist", "--role", ROLE, "--dry-run", "--name", "dry"),
+                *("--set", "epochs=2", "--instance-type", "ml.m5.xlarge"),
+            ]
+        )
+    assert ended.value.code == 0
     said = capsys.readouterr().out
     request, _ = json.JSONDecoder().raw_decode(said)
     assert request["HyperParameters"]["dataset"] == '"mnist"'
@@ -164,8 +194,16 @@ def test_what_a_job_says_is_told_by_host_and_once() -> None:
         events = [{"timestamp": now + n, "message": f"{host} {n}"} for n in range(3)]
         logs.put_log_events(**where, logEvents=events)
     said: list[str] = []
-    job.wait(said.append, every=0)
-    assert said == list(job.logs()) == [f"algo-{h} {n}" for h in (1, 2) for n in range(3)]
+    seen: dict[str, str] = {}
+    said += job._new_lines(seen)
+    assert list(job._new_lines(seen)) == []
+    logs.put_log_events(**where, logEvents=[{"timestamp": now + 9, "message": "late"}])
+    assert list(job._new_lines(seen)) == ["late"]
+    assert list(job.logs()) == [*said, "late"]
+    waited: list[str] = []
+    job.wait(waited.append, every=0)
+    assert waited == [*said, "late"]
+    assert said == [f"algo-{h} {n}" for h in (1, 2) for n in range(3)]
 
 
 def test_an_endpoint_comes_and_goes_with_all_its_parts(tmp_path: Path) -> None:
@@ -190,7 +228,7 @@ def prices(instance: str, dollars: str) -> dict[str, Any]:
 
 
 def test_the_price_is_that_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    from botocore.stub import ANY, Stubber
+    from botocore.stub import Stubber
 
     from gansmith.sagemaker import cost
     from tests.sagemaker.test_request import WANTED
@@ -200,7 +238,18 @@ def test_the_price_is_that_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     stub.add_response(
         "get_products",
         {"PriceList": [json.dumps(prices("x", "0.23")), json.dumps(prices("x", "0"))]},
-        {"ServiceCode": "AmazonSageMaker", "Filters": ANY, "MaxResults": 10},
+        {
+            "ServiceCode": "AmazonSageMaker",
+            "Filters": [
+                {"Type": "TERM_MATCH", "Field": field, "Value": value}
+                for field, value in (
+                    ("instanceName", "ml.m5.xlarge"),
+                    ("regionCode", REGION),
+                    ("component", "Training"),
+                )
+            ],
+            "MaxResults": 10,
+        },
     )
     monkeypatch.setattr(cost, "client", lambda service, region: pricing)
     with stub:

@@ -67,7 +67,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         instance_type="m5.xlarge",
         instances=0,
         output="/local",
-        channels={"tr ain": "s3://bucket/x"},
+        channels={"tr ain": "s3://bucket/x", "code": "s3://bucket/y"},
         hyperparameters={f"p{n}": "x" for n in range(99)} | {"k" * 257: "v", "long": "x" * 2500},
         max_run=1200,
         max_wait=600,
@@ -82,7 +82,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         *("hyper-parameter kkk", "hyper-parameter long: expected at most 2,500"),
     ):
         assert part in said
-    assert len(said.splitlines()) == 12
+    assert len(said.splitlines()) == 13
 
 
 def test_only_spot_jobs_wait() -> None:
@@ -117,3 +117,21 @@ def test_the_expressions_find_the_figures() -> None:
         if (match := re.search(entry["Regex"], f"2026-11-20 {said}"))
     }
     assert found == {"loss_d": 1.25, "loss_g": 3e-07, "d_real": 0.5}
+
+
+def test_training_is_given_time_to_begin_and_to_end() -> None:
+    """Else the service ends the job before it has ended."""
+    with pytest.raises(GansmithError, match="max run: expected 2400 seconds or more"):
+        training_request(replace(WANTED, hyperparameters={"minutes": 30}, max_run=1800, spot=False))
+
+
+@pytest.mark.parametrize("name", ["a" * 63, "a-1"])
+def test_names_of_at_most_63(name: str) -> None:
+    training_request(replace(WANTED, name=name))
+    with pytest.raises(GansmithError, match="name"):
+        training_request(replace(WANTED, name=name + "-" + "b" * 63))
+
+
+def test_what_json_has_not() -> None:
+    with pytest.raises(GansmithError, match="hyper-parameters: expected what JSON has"):
+        training_request(replace(WANTED, hyperparameters={"x": object()}))

@@ -97,8 +97,8 @@ def test_what_is_wrong_is_the_jobs_reason(tmp_path: Path) -> None:
     process = start(base)
     said, _ = process.communicate(timeout=300)
     assert process.returncode != 0
-    assert "no_such_key" in said
-    assert (base / "output" / "failure").exists()
+    assert "no_such_key: no such key" in said
+    assert (base / "output" / "failure").read_text().startswith("Expected")
 
 
 def test_two_hosts(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -55,4 +56,13 @@ def main(arguments: list[str] | None = None) -> None:
         Console(stderr=True, highlight=False, emoji=False).print(
             f"gansmith: {error}", markup=False, soft_wrap=True
         )
-        sys.exit(2)
+        sys.exit(_status(error))
+
+
+def _status(error: GansmithError) -> int:
+    """2; of one process of several, what has the others end, too."""
+    if "GANSMITH_WORD" not in os.environ:
+        return 2
+    from gansmith.processes import status_of
+
+    return status_of(error)

@@ -107,7 +107,7 @@ def train(
     if dry_run:
         region = region or aws.usual_region()
         wanted = sagemaker.planned(source, region=region, bucket=bucket or "your-bucket", **options)
-        say(json.dumps(sagemaker.training_request(wanted), indent=1, ensure_ascii=False))
+        say(json.dumps(sagemaker.checked(wanted), indent=1, ensure_ascii=False))
         say(sagemaker.estimate(wanted, sagemaker.hourly_price(instance_type, region)))
         return
     job = sagemaker.train(source, region=region, bucket=bucket, wait=False, say=say, **options)
@@ -163,15 +163,13 @@ def deploy(
 ) -> None:
     """Put a generator behind an endpoint, which costs until `delete`."""
     from gansmith import sagemaker
-    from gansmith.sagemaker import aws
 
-    region = region or aws.usual_region()
     endpoint = sagemaker.deploy(
         run,
         name=name,
         role=role,
         region=region,
-        bucket=bucket or aws.bucket_of(region),
+        bucket=bucket,
         instance_type=instance_type,
         image=image,
     )
@@ -203,7 +201,7 @@ def _how(status: Any) -> None:
     for name, value in sorted(status.figures.items()):
         say(f"  {name:<20} {value:.6g}")
     if status.seconds is not None:
-        say(f"  paid for {status.seconds:,} seconds")
+        say(f"  paid for {status.seconds:,} seconds of each machine")
     if status.model:
         say(f"  model    {status.model}")
 

@@ -9,15 +9,16 @@ gansmith.load(job.download("fetched/")[0])
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gansmith.sagemaker import aws
 from gansmith.sagemaker.cost import estimate, hourly_price
 from gansmith.sagemaker.endpoints import Endpoint, deploy
-from gansmith.sagemaker.jobs import Job, Status, planned, start
+from gansmith.sagemaker.jobs import Job, Status, checked, planned, start
 from gansmith.sagemaker.pictures import generate_fake_handwriting
-from gansmith.sagemaker.request import Wanted, training_request
+from gansmith.sagemaker.request import Wanted
 
 __all__ = [
     "Endpoint",
@@ -25,13 +26,13 @@ __all__ = [
     "Status",
     "Wanted",
     "attach",
+    "checked",
     "deploy",
     "estimate",
     "generate_fake_handwriting",
     "hourly_price",
     "planned",
     "train",
-    "training_request",
 ]
 Say = Callable[[str], None]
 
@@ -61,17 +62,21 @@ def train(
         GansmithError: the request is wrong (all that is, at once), or AWS refuses it.
     """
     region = region or aws.usual_region()
-    wanted = planned(
-        None if source is None else str(source),
+    place = None if source is None else str(source)
+    plan = partial(
+        planned,
+        place,
         role=role,
         region=region,
-        bucket=bucket or aws.bucket_of(region),
         hyperparameters=dict(hyperparameters or {}),
         **more,
     )
-    training_request(wanted)  # before anything is asked or uploaded
+    if bucket is None:
+        checked(plan(bucket="not-known-yet"))  # before one is made
+    wanted = plan(bucket=bucket or aws.bucket_of(region))
+    checked(wanted)
     say(estimate(wanted, hourly_price(wanted.instance_type, region)))
-    job = start(wanted, None if source is None else str(source), say)
+    job = start(wanted, place, say)
     say(f"started {job.name}")
     if wait:
         job.wait(say)

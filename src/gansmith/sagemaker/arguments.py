@@ -35,6 +35,7 @@ class Asked:
     source: str
     settings: dict[str, Any]
     recipe: str | None = None
+    names_recipe: bool = False  # or is it meant by the tutorials' names
     places: Mapping[str, Path] = field(default_factory=dict)
     passed_over: tuple[str, ...] = ()  # names that mean nothing here
 
@@ -46,13 +47,18 @@ def read_arguments(contract: Contract, arguments: Sequence[str]) -> Asked:
     Raises a GansmithError where one can't be meant so, or there is nothing to train on.
     """
     line = _options(arguments)
-    given = _plain(contract.hyperparameters) | _plain(_hps(line.pop("hps", ""))) | line
+    typed = contract.hyperparameters
+    given = _plain(typed) | _plain(_hps(line.pop("hps", "")))
+    # Toolkits repeat all hyper-parameters there, lists and sections in forms of their own.
+    parts = {_key(key) for key, value in typed.items() if isinstance(value, (list, dict))}
+    given |= {k: v for k, v in _plain(line).items() if k.partition(".")[0] not in parts}
     given = {key: text for key, text in given.items() if not key.startswith(OWN)}
     theirs = any(key in given for key in THEIR_NETWORK)
     passed_over = tuple(key for key in MEANINGLESS if given.pop(key, None) is not None)
     places = {key: Path(text) for key in PLACES if (text := given.pop(key, ""))}
     places = {key: path for key, path in places.items() if not str(path).startswith("s3:")}
     named = {TUTORIAL.get(key, key): text for key, text in given.items() if text != ""}
+    names_recipe = "recipe" in named
     recipe = named.pop("recipe", None) or ("dcgan" if theirs else None)
     if _is_yes("cuda", named.pop("cuda", "yes")) is False:
         named["device"] = "cpu"
@@ -65,7 +71,7 @@ def read_arguments(contract: Contract, arguments: Sequence[str]) -> Asked:
     settings = parse_settings(f"{key}={text}" for key, text in named.items())
     if data_dir:
         settings["data_dir"] = data_dir
-    return Asked(source, settings, recipe, places, passed_over)
+    return Asked(source, settings, recipe, names_recipe, places, passed_over)
 
 
 def _options(arguments: Iterable[str]) -> dict[str, str]:
@@ -85,28 +91,34 @@ def _options(arguments: Iterable[str]) -> dict[str, str]:
 
 
 def _plain(given: Mapping[str, Any]) -> dict[str, str]:
-    """Every value as text, as `--set` takes it."""
-    return {_key(key): _text(value) for key, value in given.items()}
+    """Every value as text, as `--set` takes it; those of sections as ``section.key``."""
+    found: dict[str, str] = {}
+    for name, value in given.items():
+        key, read = _key(name), _read(value)
+        if isinstance(read, dict):
+            found |= {f"{key}.{_key(inner)}": _text(part) for inner, part in read.items()}
+        else:
+            found[key] = _text(read)
+    return found
+
+
+def _read(value: Any) -> Any:
+    """A text that is JSON's for a text, a list or a section, as that: so the SDK and the v3 driver
+    write them."""
+    if isinstance(value, str) and value.strip()[:1] in ('"', "[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
 
 
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, str):
-        return _unquoted(value)
     if isinstance(value, list):
         return ",".join(map(_text, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _unquoted(text: str) -> str:
-    """The SDK writes a text as JSON does, with quotes: once in the service's file."""
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        try:
-            return str(json.loads(text))
-        except ValueError:
-            return text
-    return text.strip()
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()
 
 
 def _hps(text: str) -> dict[str, Any]:
@@ -135,12 +147,13 @@ def _is_yes(name: str, text: str) -> bool:
 
 def _source(contract: Contract, source: str, data_dir: str) -> tuple[str, str]:
     """What to train on, and the folder that has its files where it is a name that we know."""
-    channel = data_dir or _only(contract)
     if source and is_name(source):
-        return source, channel if source.partition(":")[0] in DOWNLOADS else ""
+        known = source.partition(":")[0] in DOWNLOADS
+        return source, data_dir or _usual(contract) if known else ""
     if source:
         return _in_channel(contract, source), ""
-    if channel:
+    alone = next(iter(contract.channels.values())) if len(contract.channels) == 1 else ""
+    if channel := data_dir or _usual(contract) or alone:
         return _content(Path(channel)), ""
     names = ", ".join(contract.channels)
     raise GansmithError(
@@ -149,12 +162,9 @@ def _source(contract: Contract, source: str, data_dir: str) -> tuple[str, str]:
     )
 
 
-def _only(contract: Contract) -> str:
-    """The channel with the data, if it is clear which that is."""
-    channels = contract.channels
-    usual = [channels[name] for name in USUAL if name in channels]
-    found = usual or (list(channels.values()) if len(channels) == 1 else [])
-    return str(found[0]) if found else ""
+def _usual(contract: Contract) -> str:
+    """The channel with the data, where it is called as ever."""
+    return next((str(contract.channels[name]) for name in USUAL if name in contract.channels), "")
 
 
 def _in_channel(contract: Contract, text: str) -> str:

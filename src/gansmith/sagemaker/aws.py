@@ -4,36 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from gansmith.errors import GansmithError
 
 
 def client(service: str, region: str | None = None) -> Any:
     """A client of boto3, of its usual credentials. Raises a GansmithError without it, or a region."""
-    try:
-        import boto3
-        from botocore.exceptions import NoRegionError
-    except ImportError:
-        raise GansmithError("SageMaker needs boto3: pip install 'gansmith[aws]'") from None
-    try:
-        return boto3.client(service, region_name=region)
-    except NoRegionError:
-        raise GansmithError(
-            "expected a region: --region, or AWS_DEFAULT_REGION, or `aws configure`"
-        ) from None
+    require_boto3()
+    import boto3
+
+    return boto3.client(service, region_name=region or usual_region())
+
+
+def require_boto3() -> None:
+    if find_spec("boto3") is None:
+        raise GansmithError("SageMaker needs boto3: pip install 'gansmith[aws]'")
 
 
 def usual_region() -> str:
     """That of the person's configuration. Raises a GansmithError where there is none."""
-    return str(client("sts").meta.region_name)
+    require_boto3()
+    from boto3.session import Session
+
+    if region := Session().region_name:
+        return str(region)
+    raise GansmithError("expected a region: --region, or AWS_DEFAULT_REGION, or `aws configure`")
 
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
     """What AWS refuses, in a sentence."""
+    require_boto3()
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -50,10 +54,10 @@ def explained(what: str) -> Iterator[None]:
 
 def bucket_of(region: str) -> str:
     """The account's bucket for SageMaker in a region, as its SDK calls it; made if there is none."""
-    from botocore.exceptions import ClientError
-
     with explained("finding the account"):
         account = client("sts", region).get_caller_identity()["Account"]
+    from botocore.exceptions import ClientError
+
     name, s3 = f"sagemaker-{region}-{account}", client("s3", region)
     with explained(f"looking for the bucket {name}"):
         try:
@@ -105,7 +109,7 @@ def fetch(place: str, target: Path, region: str) -> None:
 
 def split(place: str) -> tuple[str, str]:
     """``s3://bucket/a/b`` → ``("bucket", "a/b")``."""
-    parts = urlsplit(place)
-    if parts.scheme != "s3" or not parts.netloc:
+    bucket, _, key = place.removeprefix("s3://").partition("/")
+    if not place.startswith("s3://") or not bucket:
         raise GansmithError(f"expected s3://BUCKET/…, found {place!r}")
-    return parts.netloc, parts.path.strip("/")
+    return bucket, key.strip("/")

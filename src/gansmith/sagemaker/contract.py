@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,16 +38,13 @@ class Contract:
     host: str = "localhost"
     gpus: int = 0
     network: str | None = None  # the interface that the hosts reach each other by
-
-    @property
-    def rank(self) -> int:
-        """This host's number among all; the first one writes."""
-        return self.hosts.index(self.host)
+    is_container: bool = True
 
     def fail(self, reason: str) -> None:
-        """Leave the reason where the service looks for it."""
-        self.failure.parent.mkdir(parents=True, exist_ok=True)
-        self.failure.write_text(reason[:LONGEST_REASON], encoding="utf-8")
+        """Leave the reason where the service looks for it, if there is such a place."""
+        with suppress(OSError):  # or nobody would hear of the reason itself
+            self.failure.parent.mkdir(parents=True, exist_ok=True)
+            self.failure.write_text(reason[:LONGEST_REASON], encoding="utf-8")
 
 
 def usual(base: str | Path = BASE) -> Contract:
@@ -82,6 +80,7 @@ def read_contract(environment: Mapping[str, str]) -> Contract:
         gpus=int(environment.get("SM_NUM_GPUS") or 0),
         network=environment.get("SM_NETWORK_INTERFACE_NAME")
         or resources.get("network_interface_name"),
+        is_container="SAGEMAKER_BASE_DIR" in environment or base.is_dir(),
     )
 
 

@@ -21,6 +21,8 @@ SERVING = {
     False: "2.6.0-cpu-py312-ubuntu22.04-sagemaker",
     True: "2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker",
 }
+STARTING = 1800  # seconds that installing may take
+DRIVER = "al2023-ami-sagemaker-inference-gpu-4-1"  # the one that knows CUDA 13, as torch now wants
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ def deploy(
     *,
     name: str,
     role: str,
-    region: str,
-    bucket: str,
+    region: str | None = None,
+    bucket: str | None = None,
     instance_type: str = "ml.m5.large",
     image: str | None = None,
 ) -> Endpoint:
@@ -75,9 +77,10 @@ def deploy(
     ]
     if problems:
         raise GansmithError("; ".join(problems))
+    region = region or aws.usual_region()
     image = image or _serving_image(region, instance_type)
     content = archive_of(load(run, "cpu"))
-    place = f"s3://{bucket}/gansmith/{name}/model.tar.gz"
+    place = f"s3://{bucket or aws.bucket_of(region)}/gansmith/{name}/model.tar.gz"
     aws.put(content, place, region)
     sagemaker = aws.client("sagemaker", region)
     container = {
@@ -89,12 +92,15 @@ def deploy(
             "SAGEMAKER_REGION": region,
         },
     }
-    variant = {
+    variant: dict[str, Any] = {
         "VariantName": "all",
         "ModelName": name,
         "InstanceType": instance_type,
         "InitialInstanceCount": 1,
+        "ContainerStartupHealthCheckTimeoutInSeconds": STARTING,
     }
+    if has_gpu(instance_type):
+        variant["InferenceAmiVersion"] = DRIVER
     with aws.explained(f"deploying {name}"):
         sagemaker.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer=container)
         sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])

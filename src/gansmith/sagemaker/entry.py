@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 import gansmith
+from gansmith import checkpoint
 from gansmith.api import TrainResult
 from gansmith.checkpoint import write_atomically
-from gansmith.errors import GansmithError
+from gansmith.errors import GansmithError, Lost
 from gansmith.progress import ProgressDisplay
-from gansmith.run import RunFolder
+from gansmith.run import RunFolder, model_files
 from gansmith.sagemaker.arguments import Asked, read_arguments
 from gansmith.sagemaker.contract import BASE, Contract, read_contract, usual
 from gansmith.sagemaker.metrics import MetricLines
 from gansmith.signals import Stop
-from gansmith.world import alone
+from gansmith.world import alone, here
 
 PORT = 7777  # that the first host is found by
-RESTARTS = 3  # times that all processes are started again when one is lost
 RUN = "run"  # the folder below that for checkpoints
 # What is worth keeping beside the model, and no part of going on.
 SHOWN = (
@@ -47,72 +46,128 @@ def main(arguments: Sequence[str] | None = None) -> None:
     contract = usual(os.environ.get("SAGEMAKER_BASE_DIR", BASE))
     try:
         contract = read_contract(os.environ)
-        asked = read_arguments(contract, words)
-        if (count := processes(contract)) > 1 and alone():
-            sys.exit(together(contract, count, words))
-        with Stop():
-            leave(train(contract, asked), contract, asked)
+        several = len(contract.hosts) * max(1, contract.gpus) > 1
+        if alone():
+            contract.failure.unlink(missing_ok=True)  # of a start before this one
+        if several and alone():
+            together(contract, words)
+        else:
+            play(contract, read_arguments(contract, words))
     except GansmithError as error:
-        contract.fail(str(error))
         print(f"gansmith: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_told(error, contract))
     except Exception:
-        contract.fail(traceback.format_exc()[-1000:])
+        if alone() or not contract.failure.exists():
+            contract.fail(traceback.format_exc()[-1000:])
         raise
 
 
-def train(contract: Contract, asked: Asked) -> TrainResult:
+def play(contract: Contract, asked: Asked) -> None:
+    """This process's part of the run; the first one leaves what came of it, however it ended."""
+    run = RunFolder(_place_of_run(contract, asked))
+    forget_damaged(run)
+    try:
+        with Stop():
+            train(
+                run, asked, MetricLines(ProgressDisplay(), lambda: keep_model(run, contract, asked))
+            )
+    finally:
+        if here().is_main:
+            leave(run, contract, asked)
+
+
+def train(run: RunFolder, asked: Asked, watcher: MetricLines) -> TrainResult:
     """Begin the run, or go on with it."""
-    run = asked.places.get("checkpoint_dir", contract.checkpoints) / RUN
-    display = ProgressDisplay()
-    watcher = MetricLines(display)
     if asked.passed_over:
         watcher.say(f"passed over, as they mean nothing here: {', '.join(asked.passed_over)}")
-    with display:
+    settings = dict(asked.settings)
+    if run.exists and settings.get("size", "") is None:
+        del settings["size"]  # the data's own, which the run has found out
+    with watcher.beside:
         return gansmith.train(
             asked.source,
-            recipe=None if RunFolder(run).exists else asked.recipe,
-            out=run,
+            recipe=None if run.exists and not asked.names_recipe else asked.recipe,
+            out=run.path,
             resume=True,
             watcher=watcher,
-            **asked.settings,
+            **settings,
         )
 
 
-def leave(result: TrainResult, contract: Contract, asked: Asked) -> None:
-    """Put what the job gives where it is looked for: the generator, and what shows how it went."""
-    run = RunFolder(result.run)
-    if not run.model.is_dir():
-        return  # another host's
-    model = asked.places.get("model_dir", contract.model)
-    output = asked.places.get("output_dir", contract.output)
-    for file in sorted(run.model.iterdir()):
-        write_atomically(_made(model) / file.name, file.read_bytes())
+def forget_damaged(run: RunFolder) -> None:
+    """Where an interruption cut off even the first checkpoint on its way, begin anew."""
+    if (
+        alone()
+        and any(checkpoint.paths(run.checkpoints))
+        and not checkpoint.newest(run.checkpoints)
+    ):
+        print("gansmith: no checkpoint is whole: beginning anew", file=sys.stderr)
+        shutil.rmtree(run.checkpoints)
+
+
+def keep_model(run: RunFolder, contract: Contract, asked: Asked) -> None:
+    """Put the newest checkpoint's generator where the job's model is looked for: whatever ends the
+    job then, there is one."""
+    paths = checkpoint.paths(run.checkpoints)
+    if not paths or not here().is_main:
+        return
+    model = gansmith.load(paths[-1], "cpu")
+    weights = model.network.state_dict()
+    files = model_files(model.config, model.spec, weights, model.step, model.digest)
+    _put(checkpoint.with_manifest(files), _made(asked.places.get("model_dir", contract.model)))
+
+
+def leave(run: RunFolder, contract: Contract, asked: Asked) -> None:
+    """Put what there is where it is looked for: the generator, and what shows how it went."""
+    if run.model.is_dir():
+        files = {file.name: file.read_bytes() for file in sorted(run.model.iterdir())}
+        _put(files, _made(asked.places.get("model_dir", contract.model)))
+    elif run.checkpoints.is_dir():
+        keep_model(run, contract, asked)
     for name in SHOWN:
-        source = run.path / name
+        source, output = run.path / name, asked.places.get("output_dir", contract.output)
         if source.is_dir():
             shutil.copytree(source, _made(output) / name, dirs_exist_ok=True)
         elif source.is_file():
             write_atomically(_made(output) / name, source.read_bytes())
 
 
-def processes(contract: Contract) -> int:
-    """How many play the run: one a GPU, at least one a host."""
-    return len(contract.hosts) * max(1, contract.gpus)
+def together(contract: Contract, arguments: Sequence[str]) -> None:
+    """Have torchrun start this host's processes, which find the others. Raises GansmithError."""
+    from gansmith.processes import Hosts, launch
 
-
-def together(contract: Contract, count: int, arguments: Sequence[str]) -> int:
-    """Have torchrun start this host's processes, which find the others; the status."""
-    hosts = len(contract.hosts)
-    command = [sys.executable, "-m", "torch.distributed.run"]
-    command += [f"--nnodes={hosts}", f"--nproc-per-node={count // hosts}"]
-    command += [f"--max-restarts={RESTARTS}", "--rdzv-backend=c10d", "--rdzv-id=gansmith"]
-    command += [f"--rdzv-endpoint={contract.hosts[0]}:{PORT}", f"--local-addr={contract.host}"]
-    environment = dict(os.environ)
     if contract.network:
-        environment |= dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), contract.network)
-    command += ["-m", "gansmith.sagemaker.entry", *arguments]
-    return subprocess.run(command, env=environment, check=False).returncode
+        for key in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+            os.environ.setdefault(key, contract.network)
+    hosts = Hosts(contract.hosts, contract.host, PORT, "gansmith")
+    command = ("-m", "gansmith.sagemaker.entry", *arguments)
+    launch(command, max(1, contract.gpus), contract.failure, hosts)
+    if contract.failure.exists():
+        sys.exit(2)  # and it has been said
+
+
+def _told(error: GansmithError, contract: Contract) -> int:
+    """Leave the reason for the service; the status that this process ends with."""
+    if alone():
+        if not contract.failure.exists():
+            contract.fail(str(error))
+        return 2
+    from gansmith.processes import status_of
+
+    return 2 if isinstance(error, Lost) else status_of(error)
+
+
+def _place_of_run(contract: Contract, asked: Asked) -> Path:
+    """In a container below the folder that S3 mirrors, elsewhere below the one for results."""
+    if "checkpoint_dir" in asked.places:
+        return asked.places["checkpoint_dir"] / RUN
+    outside = not contract.is_container and "output_dir" in asked.places
+    return (asked.places["output_dir"] if outside else contract.checkpoints) / RUN
+
+
+def _put(files: dict[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        write_atomically(folder / name, content)
 
 
 def _made(folder: Path) -> Path:

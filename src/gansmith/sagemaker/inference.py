@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,18 @@ from pydantic import ValidationError
 
 from gansmith.errors import GansmithError
 from gansmith.generate import load
-from gansmith.serving.orders import TYPES, Limits, Order, encode
+from gansmith.serving.orders import TYPES, Format, Limits, Order, encode
 from gansmith.serving.studio import Example, Studio, studio_of
 
 JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made of an order, and the form that it names."""
+
+    examples: list[Example]
+    form: Format | None
 
 
 def model_fn(model_dir: str, context: Any = None) -> Studio:
@@ -21,27 +30,41 @@ def model_fn(model_dir: str, context: Any = None) -> Studio:
 
 
 def input_fn(body: str | bytes, content_type: str = JSON, context: Any = None) -> Order:
-    """Raises a GansmithError for what is no order."""
+    """An order; what is none is refused with status 400."""
     if content_type.split(";")[0].strip() != JSON:
-        raise GansmithError(f"expected a body of the type {JSON}, found {content_type}")
+        raise refusal(f"expected a body of the type {JSON}, found {content_type}")
     try:
         order = Order.model_validate_json(body)
     except ValidationError as error:
-        raise GansmithError("; ".join(str(e["msg"]) for e in error.errors()[:5])) from None
+        raise refusal("; ".join(str(e["msg"]) for e in error.errors()[:5])) from None
     if order.n > Limits.n or len(order.text or "") > Limits.text:
-        raise GansmithError(f"expected at most {Limits.n} examples of {Limits.text} characters")
+        raise refusal(f"expected at most {Limits.n} examples of {Limits.text} characters")
     return order
 
 
-def predict_fn(order: Order, studio: Studio, context: Any = None) -> list[Example]:
+def predict_fn(order: Order, studio: Studio, context: Any = None) -> Made:
     """What was ordered, the same bytes as any other way to have it made."""
-    rows = studio.rows(order.n, order.seed, order.labels, order.text)
+    try:
+        rows = studio.rows(order.n, order.seed, order.labels, order.text)
+    except GansmithError as error:
+        raise refusal(str(error)) from None
     parts = (rows[k : k + studio.together] for k in range(0, len(rows), studio.together))
     made = [one for part in parts for one in studio.make(part)]
-    return studio.examples(rows, made, order.n)
+    return Made(studio.examples(rows, made, order.n), order.format)
 
 
-def output_fn(examples: list[Example], accept: str = JSON, context: Any = None) -> bytes:
-    """In the form that is accepted; JSON where any is."""
+def output_fn(made: Made, accept: str = JSON, context: Any = None) -> tuple[bytes, str]:
+    """In the form that the order names, else in one that is accepted, else in JSON; and its type."""
     forms = {type_: form for form, type_ in TYPES.items()}
-    return encode(examples, forms.get(accept.split(";")[0].strip(), "json"))
+    form = made.form or forms.get(accept.split(";")[0].strip(), "json")
+    return encode(made.examples, form), TYPES[form]
+
+
+def refusal(sentence: str) -> Exception:
+    """As the toolkit answers it with status 400; without the toolkit, our own."""
+    try:
+        from sagemaker_inference.errors import BaseInferenceToolkitError
+    except ImportError:
+        return GansmithError(sentence)
+    error: Exception = BaseInferenceToolkitError(400, sentence, sentence)
+    return error

@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+from gansmith import recipes
+from gansmith.config import merge
 from gansmith.data import is_name
 from gansmith.errors import GansmithError
 from gansmith.sagemaker import aws
+from gansmith.sagemaker.arguments import read_arguments
 from gansmith.sagemaker.bundle import training_archive
+from gansmith.sagemaker.contract import usual
 from gansmith.sagemaker.images import NEWEST, training_image
 from gansmith.sagemaker.request import Wanted, training_request
 
 LOGS = "/aws/sagemaker/TrainingJobs"
 OVER = ("Completed", "Failed", "Stopped")
 EVERY = 15.0  # seconds between looks at a job
+LATE = 5.0  # that its last lines, the reason among them, may come after its end
 Say = Callable[[str], None]
 
 
@@ -72,6 +78,9 @@ class Job:
             if status.is_over:
                 break
             time.sleep(every)
+        time.sleep(min(every, LATE))
+        for line in self._new_lines(seen):
+            say(line)
         if status.state == "Failed":
             raise GansmithError(f"{self.name} failed: {status.reason or 'for no reason given'}")
         return status
@@ -85,9 +94,9 @@ class Job:
         with aws.explained(f"stopping {self.name}"):
             aws.client("sagemaker", self.region).stop_training_job(TrainingJobName=self.name)
 
-    def download(self, to: Path) -> list[Path]:
+    def download(self, to: str | Path) -> list[Path]:
         """Fetch model.tar.gz, which `gansmith.load` reads, and output.tar.gz, if there is one."""
-        status = self.status()
+        to, status = Path(to), self.status()
         if status.model is None or not status.is_over:
             raise GansmithError(f"{self.name} has no model yet: it is {status.state}")
         found = [to / "model.tar.gz"]
@@ -123,16 +132,16 @@ class Job:
     def _streams(self, cloudwatch: Any) -> list[str]:
         from botocore.exceptions import ClientError
 
+        found: list[str] = []
+        pages = cloudwatch.get_paginator("describe_log_streams")
         with aws.explained(f"reading the log of {self.name}"):
             try:
-                page = cloudwatch.describe_log_streams(
-                    logGroupName=LOGS, logStreamNamePrefix=f"{self.name}/"
-                )
+                for page in pages.paginate(logGroupName=LOGS, logStreamNamePrefix=f"{self.name}/"):
+                    found += [stream["logStreamName"] for stream in page["logStreams"]]
             except ClientError as error:
-                if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                    return []  # no job of the account has said anything
-                raise
-        return [stream["logStreamName"] for stream in page["logStreams"]]
+                if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                    raise  # else no job of the account has said anything
+        return found
 
 
 def planned(
@@ -150,15 +159,15 @@ def planned(
     """The job that would train on `source`: an s3:// address, a name that we know, or a path, which
     `start` uploads. `more` are the other fields of `Wanted`.
     """
-    name = name or f"gansmith-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    name = name or f"gansmith-{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
     place = f"s3://{bucket}/gansmith/{name}"
     given, channels = dict(more.pop("hyperparameters", {})), dict(more.pop("channels", {}))
     if source and source.startswith("s3://"):
-        channels["training"] = source
+        channels["training"] = _closed(source)
     elif source and is_name(source):
         given["dataset"] = source
     elif source:
-        channels["training"] = f"{place}/data"
+        channels["training"] = f"{place}/data/"
     return Wanted(
         name=name,
         role=role,
@@ -167,9 +176,9 @@ def planned(
         instance_type=instance_type,
         code=f"{place}/sourcedir.tar.gz",
         output=f"{place}/output",
-        channels=channels,
+        channels={name: _closed(at) for name, at in channels.items()},
         hyperparameters=given,
-        checkpoints=more.pop("checkpoints", None) or f"{place}/checkpoints",
+        checkpoints=_closed(more.pop("checkpoints", None) or f"{place}/checkpoints"),
         **more,
     )
 
@@ -177,7 +186,9 @@ def planned(
 def start(wanted: Wanted, source: str | None = None, say: Say = lambda line: None) -> Job:
     """Upload what has to be there, and ask for the job. Raises GansmithError; nothing is sent where
     the request itself is wrong."""
-    request = training_request(wanted)
+    request = checked(wanted)
+    if is_there(wanted):
+        raise GansmithError(f"name: there is a job {wanted.name} already; give another")
     local = source and not source.startswith("s3://") and not is_name(source)
     if local:
         count = aws.upload(Path(str(source)), wanted.channels["training"], wanted.region)
@@ -186,6 +197,39 @@ def start(wanted: Wanted, source: str | None = None, say: Say = lambda line: Non
     with aws.explained(f"starting {wanted.name}"):
         aws.client("sagemaker", wanted.region).create_training_job(**request)
     return Job(wanted.name, wanted.region)
+
+
+def checked(wanted: Wanted) -> dict[str, Any]:
+    """The request, if what the container is asked for can be meant so, too."""
+    request = training_request(wanted)
+    contract = replace(
+        usual(),
+        channels={name: Path("/nowhere") for name in wanted.channels},
+        hyperparameters=wanted.hyperparameters,
+    )
+    asked = read_arguments(contract, ())
+    if asked.recipe:
+        merge(recipes.recipe(asked.recipe), asked.settings)
+    else:
+        recipes.first_taking(asked.settings)
+    return request
+
+
+def is_there(wanted: Wanted) -> bool:
+    """Whether a job has that name."""
+    try:
+        Job(wanted.name, wanted.region).status()
+    except GansmithError as error:
+        if "not found" in str(error).lower() or "could not find" in str(error).lower():
+            return False
+        raise
+    return True
+
+
+def _closed(place: str) -> str:
+    """A folder's address ends in "/", or it would be that of `photos-old`, too, where `photos` is
+    meant; a file's has an ending."""
+    return place if place.endswith("/") or "." in place.rpartition("/")[2] else f"{place}/"
 
 
 def _beside(model: str | None) -> str | None:

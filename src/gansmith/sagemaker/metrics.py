@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
-from gansmith.watch import Progress, Watcher
+from gansmith.progress import ProgressDisplay
+from gansmith.watch import Progress
 
+EVERY = 60.0  # seconds between keepings
 # Of a run's figures those that are worth a chart.
 NAMES = (
     *("loss_d", "loss_g", "loss_r", "d_real", "d_fake", "right_real", "right_fake"),
@@ -24,11 +27,12 @@ def line(step: int, figures: Mapping[str, float]) -> str:
 
 
 class MetricLines:
-    """A Watcher beside another: prints each new set of figures once."""
+    """A Watcher `beside` which each new set of figures is a line, and now and then `keep` is called."""
 
-    def __init__(self, beside: Watcher):
-        self.beside = beside
+    def __init__(self, beside: ProgressDisplay, keep: Callable[[], None]):
+        self.beside, self.keep = beside, keep
         self._last: Mapping[str, float] = {}
+        self._due = time.monotonic() + EVERY
 
     def say(self, line: str) -> None:
         self.beside.say(line)
@@ -39,3 +43,6 @@ class MetricLines:
             self._last = dict(progress.figures)
             rate = {"images": progress.images, "images_per_second": progress.images_per_second}
             self.beside.say(line(progress.step, {**progress.figures, **rate}))
+        if time.monotonic() >= self._due:
+            self.keep()
+            self._due = time.monotonic() + EVERY

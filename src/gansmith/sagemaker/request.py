@@ -13,17 +13,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gansmith.errors import GansmithError
-from gansmith.sagemaker.contract import BASE
+from gansmith.sagemaker.contract import BASE, CODE
 from gansmith.sagemaker.metrics import definitions
 
-NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+NAME = re.compile(r"(?=.{1,63}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 CHANNEL = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 PARAMETERS, LONGEST_KEY, LONGEST_VALUE = 100, 256, 2500
-TAGS = 50
+CHANNELS, LONGEST_PLACE = 20, 1024
+TAGS, LONGEST_TAG = 50, (128, 256)
 LONGEST_RUN = 28 * 24 * 3600  # seconds
+BESIDES = 600  # seconds that installing, reading the data and writing the report may take
 PROGRAM = "train.py"
 
 
@@ -133,14 +135,38 @@ def _problems(wanted: Wanted) -> Iterator[str]:
     if wanted.checkpoints is not None:
         places["checkpoints"] = wanted.checkpoints
     for name, place in places.items():
-        if not PLACE.fullmatch(place):
-            yield f"{name}: expected s3://BUCKET/…, found {place!r}"
+        if not PLACE.fullmatch(place) or len(place) > LONGEST_PLACE:
+            yield f"{name}: expected s3://BUCKET/…, found {place[:100]!r}"
     for name in wanted.channels:
         if not CHANNEL.fullmatch(name):
             yield f"channel: expected letters, digits, '.', '_' and '-', found {name!r}"
-    yield from _problems_of_parameters(hyperparameters(wanted))
+        if name in CODE:
+            yield f"channel: {name} is what toolkits bring code by; call it otherwise"
+    if len(wanted.channels) > CHANNELS:
+        yield f"channels: expected at most {CHANNELS}, found {len(wanted.channels)}"
+    try:
+        yield from _problems_of_parameters(hyperparameters(wanted))
+    except TypeError as error:
+        yield f"hyper-parameters: expected what JSON has ({error})"
     if len(wanted.tags) > TAGS:
         yield f"tags: expected at most {TAGS}, found {len(wanted.tags)}"
+    for key, value in wanted.tags.items():
+        if not 0 < len(key) <= LONGEST_TAG[0] or len(value) > LONGEST_TAG[1]:
+            yield f"tag {key[:20]!r}: expected 1 to 128 characters, and at most 256 after it"
+    yield from _problems_of_time(wanted)
+
+
+def _problems_of_time(wanted: Wanted) -> Iterator[str]:
+    """A job that the service ends is no whole one."""
+    try:
+        minutes = float(wanted.hyperparameters.get("minutes") or 0)
+    except (TypeError, ValueError):
+        return
+    if 60 * minutes + BESIDES > wanted.max_run:
+        yield (
+            f"max run: expected {60 * minutes + BESIDES:.0f} seconds or more, as training takes "
+            f"{minutes:g} minutes and what comes before and after some more, found {wanted.max_run}"
+        )
 
 
 def _problems_of_spot(wanted: Wanted) -> Iterator[str]:
