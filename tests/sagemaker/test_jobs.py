@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def account(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,
+        "AWS_MAX_ATTEMPTS": "1",
     }.items():
         monkeypatch.setenv(key, value)
 
@@ -87,7 +89,7 @@ def test_a_job_from_a_folder_to_its_model(photos: Path, tmp_path: Path) -> None:
     assert data == ["gansmith/a-job/data/2.png", "gansmith/a-job/data/a/1.png"]
     asked = boto3.client("sagemaker").describe_training_job(TrainingJobName="a-job")
     assert asked["InputDataConfig"][0]["ChannelName"] == "training"
-    assert asked["CheckpointConfig"]["S3Uri"] == f"s3://{bucket}/gansmith/a-job/checkpoints"
+    assert asked["CheckpointConfig"]["S3Uri"] == f"s3://{bucket}/gansmith/a-job/checkpoints/"
     place = json.loads(asked["HyperParameters"]["sagemaker_submit_directory"])
     body = (
         boto3.client("s3")
@@ -190,7 +192,7 @@ def test_what_a_job_says_is_told_by_host_and_once() -> None:
         stream = f"talks/{host}-1"
         where = {"logGroupName": "/aws/sagemaker/TrainingJobs", "logStreamName": stream}
         logs.create_log_stream(**where)
-        now = 1_800_000_000_000
+        now = int(time.time() * 1000)
         events = [{"timestamp": now + n, "message": f"{host} {n}"} for n in range(3)]
         logs.put_log_events(**where, logEvents=events)
     said: list[str] = []
