@@ -49,6 +49,7 @@ def case(name: str, **changes: Any) -> tuple[Dataset, Config]:
         "penalties": {
             "loss": "wasserstein",
             "gradient_penalty": 10.0,
+            "d_norm": "none",
             "r2": 0.5,
             "batches": "mixed",
         },

@@ -90,10 +90,11 @@ class Session:
         timed = self.limit.steps is None and self.world.size == 1
         self.threads = Threads(self.device.type == "cpu" and timed, self._say)
         space = choose_space(dataset, config, self.spec, self.watcher.say)
-        self.judge = Judge(config, self.spec, self.stream, space)
-        self.observer = Observer(
-            config, self.spec, run, self.stream, self.players, self.judge, self.device
-        )
+        with acting(World()):  # they count what the generator's work is, by having it work
+            self.judge = Judge(config, self.spec, self.stream, space)
+            self.observer = Observer(
+                config, self.spec, run, self.stream, self.players, self.judge, self.device
+            )
         self.keeper = Keeper(
             config,
             self.spec,

@@ -20,7 +20,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from gansmith.errors import GansmithError
+from gansmith.errors import GansmithError, Lost
 
 PATIENCE = timedelta(minutes=30)  # the first process may be long at measuring while others wait
 
@@ -144,7 +144,7 @@ def alone() -> bool:
 def join() -> World:
     """Take the place that torchrun gave this process; without torchrun it is alone.
 
-    Raises a GansmithError where the others can't be reached.
+    Raises Lost where the others can't be reached.
     """
     global _here
     if dist.is_initialized() or alone():
@@ -156,7 +156,7 @@ def join() -> World:
     try:
         dist.init_process_group(backend, timeout=PATIENCE)
     except (dist.DistError, RuntimeError, ValueError) as error:
-        raise GansmithError(f"the other processes of this run can't be reached: {error}") from None
+        raise Lost(f"the other processes of this run can't be reached: {error}") from None
     _here = World(dist.get_rank(), dist.get_world_size())
     return _here
 
