@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -197,16 +197,21 @@ def main() -> None:
             load = full_load(address, n, options.clients, seconds / options.rounds)
             pairs.append((alone, load))
         borne = statistics.median(load for _, load in pairs) / n
-        result = {
+        result: dict[str, Any] = {
             "bare_pictures_per_second": round(statistics.median(a for a, _ in pairs)),
             "served_pictures_per_second": round(statistics.median(b for _, b in pairs)),
             "median_of_ratios": round(statistics.median(b / a for a, b in pairs), 3),
-            "half": at_rate(address, n, borne / 2, seconds, process),
-            "fourfold": at_rate(address, n, 4 * borne, seconds, process, clients=256),
-            "malformed": malformed(address, options.malformed),
-            "alive_afterwards": Client(address).post(body(1, 0)) == 200,
         }
-    print(json.dumps(result, indent=1))
+        print(result, flush=True)
+        phases: dict[str, Callable[[], Any]] = {
+            "half": lambda: at_rate(address, n, borne / 2, seconds, process),
+            "fourfold": lambda: at_rate(address, n, 4 * borne, seconds, process, clients=256),
+            "malformed": lambda: malformed(address, options.malformed),
+            "alive_afterwards": lambda: Client(address).post(body(1, 0)) == 200,
+        }
+        for name, phase in phases.items():
+            result[name] = phase()
+            print(name, result[name], flush=True)
     config = vars(options) | {"run": options.run.name}
     print(record.write("load", config, result))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from gansmith import recipes
 from gansmith.config import Config, DataSpec
@@ -115,20 +116,21 @@ def test_torch_runs_what_it_exported_without_gansmith(tmp_path: Path) -> None:
     out = tmp_path / "g.pt2"
     assert write_torch_export(of, out) <= CLOSE
     given = trace(of).examples(3, 6)
-    torch.save(given, tmp_path / "given.pt")
+    save_file(given, tmp_path / "given")
     run = (
         "import sys; sys.modules['gansmith'] = None\n"
         "import torch\n"
+        "from safetensors.torch import load_file, save_file\n"
         "program = torch.export.load(sys.argv[1])\n"
-        "words, widths = program.module()(**torch.load(sys.argv[2]))\n"
-        "torch.save([words, widths], sys.argv[3])\n"
+        "words, widths = program.module()(**load_file(sys.argv[2]))\n"
+        "save_file({'words': words, 'widths': widths}, sys.argv[3])\n"
     )
-    command = [sys.executable, "-c", run, *(str(tmp_path / n) for n in ("g.pt2", "given.pt", "m"))]
+    command = [sys.executable, "-c", run, *(str(tmp_path / n) for n in ("g.pt2", "given", "made"))]
     subprocess.run(command, check=True, capture_output=True)
-    words_made, widths = torch.load(tmp_path / "m")
+    made = load_file(tmp_path / "made")
     expected, expected_widths = trace(of).module(**given)
-    assert torch.equal(widths, expected_widths)
-    assert (words_made - expected).abs().max() <= 1e-5
+    assert torch.equal(made["widths"], expected_widths)
+    assert (made["words"] - expected).abs().max() <= 1e-5
 
 
 def test_what_makes_something_else_is_not_written() -> None:

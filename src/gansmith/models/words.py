@@ -120,9 +120,7 @@ class FilterBank(nn.Module):
         self.size = size
 
     def forward(self, codes: Tensor, phase: Tensor, style: Tensor) -> Tensor:
-        if (
-            torch.compiler.is_exporting()
-        ):  # where sizes may not depend on which characters there are
+        if torch.compiler.is_exporting():  # sizes may not depend on which characters there are
             used, which = torch.arange(len(self.filters), device=codes.device), codes
         else:
             used, which = torch.unique(codes, return_inverse=True)

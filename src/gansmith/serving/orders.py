@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gansmith.imaging import grid, png_bytes, to_picture
 from gansmith.serving.studio import Example
+from gansmith.writing import stack
 
 Label = Annotated[str, Field(max_length=200)] | Annotated[int, Field(ge=0, lt=2**31)]
 Format = Literal["png", "npz", "json"]
@@ -77,24 +78,19 @@ def _png(values: np.ndarray) -> bytes:
 
 
 def _sheet(examples: Sequence[Example]) -> bytes:
-    """One picture as it is; several side by side, those of different sizes (lines) below each other."""
+    """One picture as it is; several on a grid, lines below each other."""
+    if examples[0].is_line:
+        return png_bytes(stack([to_picture(e.values) for e in examples]))
     if len(examples) == 1:
         return _png(examples[0].values)
-    if len({e.values.shape for e in examples}) == 1:
-        return png_bytes(grid(np.stack([e.values for e in examples])))
-    width = max(e.values.shape[1] for e in examples)
-    rows = [
-        np.pad(e.values, ((0, 0), (0, width - e.values.shape[1]), (0, 0)), constant_values=255)
-        for e in examples
-    ]
-    return _png(np.concatenate(rows))
+    return png_bytes(grid(np.stack([e.values for e in examples])))
 
 
 def _arrays(examples: Sequence[Example]) -> bytes:
     """`images` (N, H, W, C) or `points` (N, D), and `labels`; lines, of many sizes, are `line_0` …"""
     buffer = io.BytesIO()
     values = [e.values for e in examples]
-    if len({v.shape for v in values}) > 1 or examples[0].is_line:
+    if examples[0].is_line:
         arrays = {f"line_{n}": v for n, v in enumerate(values)}
     else:
         arrays = {"points" if values[0].ndim == 1 else "images": np.stack(values)}
