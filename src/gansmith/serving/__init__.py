@@ -52,13 +52,14 @@ def serve(
         raise GansmithError("serving needs FastAPI: pip install 'gansmith[serve]'") from None
     app = create_app(load(run, device), limits, delay, token)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE)
-    with _listening(host, port) as at:
+    with listening(host, port) as at:
         place = f"[{host}]" if ":" in host else host
         say(f"http://{place}:{at.getsockname()[1]}   POST /generate, GET /model; /docs shows all")
         uvicorn.Server(config).run(sockets=[at])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """Raises a GansmithError where that can't be."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         at = socket.create_server((host, port), family=family, backlog=BACKLOG)
