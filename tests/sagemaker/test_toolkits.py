@@ -98,7 +98,7 @@ def test_what_is_wrong_is_the_jobs_reason(tmp_path: Path) -> None:
     said, _ = process.communicate(timeout=300)
     assert process.returncode != 0
     assert "no_such_key: no such key" in said
-    assert (base / "output" / "failure").read_text().startswith("Expected")
+    assert (base / "output" / "failure").read_text().startswith("the configuration can't")
 
 
 def test_two_hosts(tmp_path: Path) -> None:

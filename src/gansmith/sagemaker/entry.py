@@ -15,7 +15,6 @@ from pathlib import Path
 
 import gansmith
 from gansmith import checkpoint
-from gansmith.api import TrainResult
 from gansmith.checkpoint import write_atomically
 from gansmith.errors import GansmithError, Lost
 from gansmith.progress import ProgressDisplay
@@ -76,7 +75,7 @@ def play(contract: Contract, asked: Asked) -> None:
             leave(run, contract, asked)
 
 
-def train(run: RunFolder, asked: Asked, watcher: MetricLines) -> TrainResult:
+def train(run: RunFolder, asked: Asked, watcher: MetricLines) -> None:
     """Begin the run, or go on with it."""
     if asked.passed_over:
         watcher.say(f"passed over, as they mean nothing here: {', '.join(asked.passed_over)}")
@@ -84,7 +83,7 @@ def train(run: RunFolder, asked: Asked, watcher: MetricLines) -> TrainResult:
     if run.exists and settings.get("size", "") is None:
         del settings["size"]  # the data's own, which the run has found out
     with watcher.beside:
-        return gansmith.train(
+        gansmith.train(
             asked.source,
             recipe=None if run.exists and not asked.names_recipe else asked.recipe,
             out=run.path,
