@@ -140,16 +140,18 @@ def _trace(network: nn.Module, x: Tensor, labels: Tensor | None) -> list[Layer]:
 
 def _counts(module: nn.Module) -> bool:
     """Whether it is a layer to show: one that has weights of its own, or one of torch's kinds."""
-    of_torch = _kind(module) != type(module).__name__ or type(module).__module__.startswith("torch")
     has_weights = any(True for _ in module.parameters(recurse=False))
-    return has_weights or (of_torch and not list(module.children()))
+    return has_weights or (_of_torch(module) is not nn.Module and not list(module.children()))
 
 
 def _kind(module: nn.Module) -> str:
     """The name of torch's class that it is, or is derived from; its own where that is no layer."""
-    classes = type(module).__mro__
-    found = next(c for c in classes if c.__module__.startswith("torch.nn"))
-    return type(module).__name__ if found is nn.Module else found.__name__
+    of_torch = _of_torch(module)
+    return (type(module) if of_torch is nn.Module else of_torch).__name__
+
+
+def _of_torch(module: nn.Module) -> type:
+    return next(c for c in type(module).__mro__ if c.__module__.startswith("torch.nn"))
 
 
 def _memory(g: list[Layer], d: list[Layer], config: Config) -> int:

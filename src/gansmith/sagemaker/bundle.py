@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from importlib.metadata import requires
 from pathlib import Path
 
-import gansmith
-
 EXTRAS = ("hf", "words")  # beside the core: Parquet and data sets of the Hub, rendered words
 TRAIN = "from gansmith.sagemaker.entry import main\n\nmain()\n"
 INFERENCE = """\
@@ -44,7 +42,7 @@ def requirements() -> str:
 
 
 def _with_package(own: Mapping[str, str]) -> dict[str, bytes]:
-    folder = Path(gansmith.__file__).parent
+    folder = Path(__file__).parents[1]
     files = (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     package = {f"gansmith/{p.relative_to(folder).as_posix()}": p.read_bytes() for p in files}
     return {name: text.encode() for name, text in own.items()} | dict(sorted(package.items()))

@@ -13,10 +13,10 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-import gansmith
-from gansmith import checkpoint
+from gansmith import api, checkpoint
 from gansmith.checkpoint import write_atomically
 from gansmith.errors import GansmithError, Lost
+from gansmith.generate import load
 from gansmith.progress import ProgressDisplay
 from gansmith.run import RunFolder, model_files
 from gansmith.sagemaker.arguments import Asked, read_arguments
@@ -83,7 +83,7 @@ def train(run: RunFolder, asked: Asked, watcher: MetricLines) -> None:
     if run.exists and settings.get("size", "") is None:
         del settings["size"]  # the data's own, which the run has found out
     with watcher.beside:
-        gansmith.train(
+        api.train(
             asked.source,
             recipe=None if run.exists and not asked.names_recipe else asked.recipe,
             out=run.path,
@@ -110,7 +110,7 @@ def keep_model(run: RunFolder, contract: Contract, asked: Asked) -> None:
     paths = checkpoint.paths(run.checkpoints)
     if not paths or not here().is_main:
         return
-    model = gansmith.load(paths[-1], "cpu")
+    model = load(paths[-1], "cpu")
     weights = model.network.state_dict()
     files = model_files(model.config, model.spec, weights, model.step, model.digest)
     _put(checkpoint.with_manifest(files), _made(asked.places.get("model_dir", contract.model)))
