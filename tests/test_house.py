@@ -50,7 +50,7 @@ FLOORS = [
     | {"metrics.words.sets", "metrics.words.referee", "metrics.words.legibility"}
     | {"metrics.words.hands", "metrics.words.borders", "metrics.words.sheet"}
     | {"metrics.words.sentences"},
-    {"word_stream", "word_objectives"},
+    {"word_stream", "shard_stream", "word_objectives"},
     {"judge", "motion", "metrics.evaluation", "metrics.usefulness", "metrics.words.texts"},
     {"vitals", "repair", "scribe"},
     {"word_evaluation"},

@@ -64,7 +64,7 @@ def records(run: Path) -> dict[int, dict[str, Any]]:
     return {record["step"]: record for record in RunFolder(run).records()}
 
 
-@pytest.mark.parametrize("name", ["plain", "classes", "penalties", "points", "words"])
+@pytest.mark.parametrize("name", ["plain", "classes", "penalties", "points", "words", "shards"])
 def test_two_processes_play_the_run_of_one(tmp_path: Path, name: str) -> None:
     """The same losses, and all other figures of every step, of the same global batch."""
     if name == "words":

@@ -5,18 +5,22 @@ torchrun --standalone --nproc-per-node 2 -m tests.together RUN CASE
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from gansmith import word_stream
 from gansmith.config import Config
-from gansmith.data import Dataset
+from gansmith.data import Dataset, open_source, prepare
+from gansmith.data import sharded as data_sharded
 from gansmith.loop import Session
 from gansmith.run import RunFolder
 from gansmith.team import Follower
 from gansmith.world import World, join
 from tests.builders import config, dataset, points_config, word_dataset, words_config
+from tests.shards import write_shards
 
 BATCH, STEPS = 12, 12
 # Hardly any learning: Adam's first steps make of rounding's 1e-7 a hundredth in a few steps.
@@ -37,6 +41,9 @@ def case(name: str, **changes: Any) -> tuple[Dataset, Config]:
         values = dataset(60, 2).values.float()
         data = Dataset("points", "points", values, None, None, [], "0" * 64)
         return data, points_config(**{**SLOW, "dropout": 0.3, **changes})
+    if name == "shards":
+        settings = {**SLOW, "conditional": "yes", "model": "compact", **changes}
+        return sharded(), config(**settings)
     own = {
         "plain": {
             **{"augment": AUGMENTED, "dropout": 0.3, "instance_noise": 0.1, "d_steps": 2},
@@ -56,6 +63,14 @@ def case(name: str, **changes: Any) -> tuple[Dataset, Config]:
     }[name]
     classes = 3 if name == "classes" else 0
     return dataset(60, 3, 16, 16, classes=classes), config(**{**SLOW, **own, **changes})
+
+
+def sharded() -> Dataset:
+    """Pictures in five files, with a cache of their own: all processes decode what they need."""
+    data_sharded.TURN, data_sharded.ANCHORED = 16, 100
+    folder = Path(tempfile.mkdtemp())
+    os.environ["GANSMITH_CACHE"] = str(folder / "cache")
+    return prepare(open_source(f"shards:{write_shards(folder / 'many')}"), height=16, width=16)
 
 
 def main(path: str, name: str) -> None:

@@ -17,9 +17,9 @@ from gansmith.data import (
     Dataset,
     Source,
     find_written,
-    is_name,
     open_source,
     open_unlabelled,
+    place,
     prepare,
     survey,
 )
@@ -114,7 +114,7 @@ def plan(
     """Open the data and settle the configuration; nothing is written to the run folder yet."""
     watcher, settings = watcher or Silent(), dict(settings or {})
     if settings.get("unlabelled") is not None:
-        settings["unlabelled"] = _place(str(settings["unlabelled"]))
+        settings["unlabelled"] = place(str(settings["unlabelled"]))
     if settings.get("lexicon") is not None:
         settings["lexicon"] = str(Path(settings["lexicon"]).absolute())
     run = RunFolder(Path(out)) if out else None
@@ -226,7 +226,7 @@ def _resumed_config(
     before = run.read_config()
     if recipe and recipe != before.recipe:
         raise GansmithError(f"{run.path} is a {before.recipe} run; it can't go on as {recipe}")
-    moved = {} if source is None else {"source": _place(str(source))}
+    moved = {} if source is None else {"source": place(str(source))}
     config = merge(before, {**settings, **moved})
     changed = [k for k in Config.model_fields if getattr(before, k) != getattr(config, k)]
     for key in changed:
@@ -253,7 +253,7 @@ def _open_again(config: Config, run: RunFolder) -> Source:
 def _new_config(
     source: str, recipe: str | None, settings: Mapping[str, Any], watcher: Watcher
 ) -> tuple[Config, Source]:
-    settings = {**settings, "source": _place(source)}
+    settings = {**settings, "source": place(source)}
     config = merge(recipes.recipe(recipe), settings) if recipe else recipes.first_taking(settings)
     opened = _open(config, words=recipe is not None and config.model == "words")
     if recipe is None and (written := find_written(config.source)) is not None:
@@ -316,13 +316,6 @@ def _naming(key: str) -> Iterator[None]:
         raise GansmithError(f"{key}: {error}") from None
 
 
-def _place(source: str) -> str:
-    """A path in full, so that a run goes on from any folder; a name as it is."""
-    if is_name(source) or not source.strip() or not Path(source).exists():
-        return source
-    return str(Path(source).absolute())
-
-
 def _open(config: Config, words: bool) -> Source:
     data_dir = Path(config.data_dir) if config.data_dir else None
     return open_source(config.source, data_dir=data_dir, words=words)
@@ -339,6 +332,7 @@ def prepare_for(source: Source, config: Config, counting: Counting | None = None
         background=config.data.background,
         max_skipped=config.data.max_skipped,
         memory_gb=config.data.memory_gb,
+        disk_gb=config.data.disk_gb,
         progress=counting,
     )
 

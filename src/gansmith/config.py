@@ -44,6 +44,7 @@ class DataConfig(Section):
     background: str = "white"
     max_skipped: Share = 0.05
     memory_gb: Annotated[float, Field(gt=0)] = 4.0
+    disk_gb: Annotated[float, Field(gt=0)] = 20.0  # for what is kept of shards
     # These two change the real pictures alone, so the generator learns to make mirrored or tilted
     # ones: they leak. `augment` below applies to both players and does not.
     flip: bool = False

@@ -52,6 +52,8 @@ def _data_lines(plan: Plan) -> Iterator[str]:
         shape = f"words {height} pixels high and up to {width} wide"
         shape += f", in {len(plan.spec.script.alphabet)} characters"
     yield f"\ndata: {dataset.name}, {len(dataset):,} examples of {shape}"
+    if dataset.shards:
+        yield f"  of {len(dataset.shards.sizes):,} shards with about {dataset.epoch:,}"
     yield f"  {len(dataset.skipped)} skipped, content {dataset.digest[:12]}"
     if plan.config.copybook != "no" and dataset.written:
         against = against_copybook(plan.config, dataset.written.texts)

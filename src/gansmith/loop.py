@@ -86,7 +86,7 @@ class Session:
         self.spec, self.device = self.turns.spec, self.turns.device
         self.stream, self.players = self.turns.stream, self.turns.players
         self.leader = Leader(self.world, self.players)
-        self.limit = Limit(config, len(dataset) + len(dataset.beside))
+        self.limit = Limit(config, dataset.epoch)
         timed = self.limit.steps is None and self.world.size == 1
         self.threads = Threads(self.device.type == "cpu" and timed, self._say)
         space = choose_space(dataset, config, self.spec, self.watcher.say)

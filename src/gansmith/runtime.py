@@ -81,6 +81,8 @@ class Draw(IntEnum):
     REFEREE = 11  # the training of the recognisers that words are judged by
     SUBSET = 12  # which real examples are taken where fewer are wanted
     COPYBOOK = 13  # what rendered hands write
+    SHARDS = 14  # which file of many is read when
+    SHARD = 15  # in what order its examples are
 
 
 def derive_seed(seed: int, *path: int) -> int:

@@ -83,6 +83,7 @@ class Stream:
         self.known = None if known is None else known.to(home)
         self.rows, self.held_rows = (r.to(home) for r in split(len(dataset), config))
         self.size = len(self.rows)
+        self.total = self.size  # what an epoch has
         self.remarks: list[str] = []  # what whoever trains should know
         self.real_only = [k for k in ("flip", "affine") if getattr(config.data, k)]
 

@@ -17,9 +17,10 @@ from gansmith.players import Players, clip
 from gansmith.reader import LONGEST, TURNS, Reader
 from gansmith.recipes import check_fit
 from gansmith.runtime import Precision, pick_device, pick_precision, seed_step
+from gansmith.shard_stream import ShardStream
 from gansmith.stream import Deal, Stream, describe
 from gansmith.summary import guard_bf16
-from gansmith.word_stream import WordStream, open_stream
+from gansmith.word_stream import WordStream
 from gansmith.world import World
 
 APART = 1_000_000  # batches from those of the game to those that the recogniser has besides
@@ -46,12 +47,13 @@ class Turns:
         spec = describe(dataset, config)
         check_fit(config, spec)
         device = pick_device(config.device)
+        kind = ShardStream if dataset.shards else WordStream if spec.kind == "words" else Stream
         return Turns(
             spec,
             device,
             pick_precision(config.precision, device),
             world,
-            open_stream(dataset, config, spec, world, device),
+            kind(dataset, config, spec, world, device),
             Players.create(config, spec, device),
         )
 

@@ -79,7 +79,7 @@ class Probe:
         with unchanged(self.players.generator):
             fake = self.players.generator(self.latents, real.labels).float()
         figures = self._of_players() | self.motion.look(step) | of_examples(fake, real.real)
-        figures |= {"examples": self.stream.size, "batch": self.config.batch_size}
+        figures |= {"examples": self.stream.total, "batch": self.config.batch_size}
         figures |= {"leaks": self._leaks, "outweighs": self.players.outweighs}
         if real.labels is not None:
             figures["real_classes"] = len(torch.unique(real.labels))

@@ -32,14 +32,6 @@ LISTED = 0.5  # share of what is asked for that comes from a lexicon, where ther
 SHEET = 6  # styles beside each other on a sheet
 
 
-def open_stream(
-    dataset: Dataset, config: Config, spec: DataSpec, world: World, device: torch.device
-) -> Stream:
-    """The stream for such data."""
-    kind = WordStream if spec.kind == "words" else Stream
-    return kind(dataset, config, spec, world, device)
-
-
 @dataclass(frozen=True)
 class Pool:
     """A pool's batches, in the order in which they come."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gansmith import api
-from gansmith.data import open_source
+from gansmith.data import open_source, place
 from gansmith.data.folder import FolderSource
 from gansmith.errors import GansmithError
 
@@ -33,9 +33,9 @@ def folders(tmp_path: Path, encode: Callable[..., bytes], monkeypatch: pytest.Mo
 def test_a_folder_called_like_a_name_is_meant_only_where_written_as_a_path(
     name: str, folders: Path
 ) -> None:
-    assert api._place(name) == name
-    assert api._place(f"./{name}") == str(folders / name)
-    assert api._place(str(folders / name)) == str(folders / name)
+    assert place(name) == name
+    assert place(f"./{name}") == str(folders / name)
+    assert place(str(folders / name)) == str(folders / name)
     for path in (f"./{name}", folders / name):
         source = open_source(path)
         assert isinstance(source, FolderSource)
@@ -50,9 +50,9 @@ def test_a_run_on_a_name_and_on_the_folder_called_like_it(folders: Path) -> None
 
 
 def test_other_paths_are_made_absolute(folders: Path) -> None:
-    assert api._place("mine") == str(folders / "mine")
-    assert api._place(f"mine{os.sep}0.png") == str(folders / "mine" / "0.png")
+    assert place("mine") == str(folders / "mine")
+    assert place(f"mine{os.sep}0.png") == str(folders / "mine" / "0.png")
     for text in ("missing", "", " "):
-        assert api._place(text) == text
+        assert place(text) == text
     with pytest.raises(GansmithError, match="no data set, file or folder called 'hf'"):
         open_source("hf")

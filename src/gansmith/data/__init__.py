@@ -13,6 +13,7 @@ from gansmith.data.archive import TarSource, ZipSource
 from gansmith.data.arrays import ArraySource, open_digits, open_idx, open_npy, open_npz
 from gansmith.data.cache import cache_folder
 from gansmith.data.catalogue import DOWNLOADS, Download
+from gansmith.data.deck import Turn
 from gansmith.data.downloads import open_download
 from gansmith.data.folder import FolderSource
 from gansmith.data.huggingface import HuggingFaceSource
@@ -23,6 +24,7 @@ from gansmith.data.parquet import ParquetSource
 from gansmith.data.pictures import SUFFIXES
 from gansmith.data.prepare import Dataset, prepare
 from gansmith.data.record import Written
+from gansmith.data.shards import ShardSource, full, is_shards
 from gansmith.data.source import Item, Skipped, Source
 from gansmith.data.survey import Survey, survey
 from gansmith.data.toy import TOYS, open_toy
@@ -40,10 +42,12 @@ __all__ = [
     "Download",
     "Inspection",
     "Item",
+    "ShardSource",
     "Skipped",
     "Source",
     "Strip",
     "Survey",
+    "Turn",
     "WordInspection",
     "Written",
     "cache_folder",
@@ -55,14 +59,15 @@ __all__ = [
     "open_source",
     "open_unlabelled",
     "order",
+    "place",
     "prepare",
     "survey",
 ]
 
 _HUB = "hf:"
 _KINDS = (
-    "a folder of pictures, a zip or tar of one, .npz, .npy, an IDX file, a Parquet file, or "
-    "hf:owner/name"
+    "a folder of pictures, a zip or tar of one, .npz, .npy, an IDX file, a Parquet file, "
+    "hf:owner/name, or shards:FOLDER of many tars or Parquet files"
 )
 
 
@@ -79,6 +84,7 @@ def open_source(
         spec: ``digits``; ``words`` and ``digit-strings``, rendered; a toy (``parabola``, ``ring``,
             ``grid25``); what can be downloaded
             (``mnist`` and others, ``mnist:test`` for the other split); ``hf:owner/name[:split]``;
+            ``shards:`` and a folder or pattern of many files, or an address (``s3://…``) of such;
             or the path of a folder, archive, array, IDX or Parquet file. A path that exists wins
             only if it is written as one (``./mnist``).
         data_dir: where the files of a named data set lie already; nothing is downloaded then.
@@ -97,6 +103,12 @@ def open_source(
             f"Expected one of {', '.join(DOWNLOADS)} together with a data folder, but got {text!r}."
             " To use data of your own, give its path alone."
         )
+    if is_shards(text):
+        if words:
+            raise GansmithError(
+                f"Expected pictures in {text}: words can't be read from shards yet."
+            )
+        return ShardSource(text)
     if words or text in RENDERED:
         return open_words(text)
     if text == "digits":
@@ -128,13 +140,22 @@ def find_written(spec: str) -> Source | None:
     None of a name that stands for something else, whatever lies under it in the current folder.
     """
     named = is_name(spec) and spec not in RENDERED and not spec.startswith(_HUB)
-    return None if named else in_words.find_written(spec)
+    return None if named or is_shards(spec) else in_words.find_written(spec)
 
 
 def is_name(spec: str) -> bool:
     """Whether ``open_source`` takes it for a name, whatever lies under it in the current folder."""
     known = spec.partition(":")[0] in DOWNLOADS or spec in ("digits", *RENDERED, *TOYS)
     return known or spec.startswith(_HUB)
+
+
+def place(spec: str) -> str:
+    """A path in full, so that a run goes on from any folder; a name as it is."""
+    if is_shards(spec):
+        return full(spec)
+    if is_name(spec) or not spec.strip() or not Path(spec).exists():
+        return spec
+    return str(Path(spec).absolute())
 
 
 def _open_path(path: Path) -> Source:

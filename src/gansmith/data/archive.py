@@ -35,7 +35,7 @@ class ArchiveSource(Source):
     def __init__(self, path: Path) -> None:
         self.name = path.name.split(".")[0]
         self.path = path
-        with self._complaints():
+        with complaints(self.path):
             members = list(itertools.islice(self._list(), MAX_MEMBERS + 1))
         if len(members) > MAX_MEMBERS:
             raise GansmithError(f"Expected at most {MAX_MEMBERS:,} members in {path}; it has more.")
@@ -49,7 +49,7 @@ class ArchiveSource(Source):
     def read(self, step: int = 1) -> Iterator[Item | Skipped]:
         wanted = dict(itertools.islice(self._layout.labels.items(), 0, None, step))
         total = 0
-        with self._complaints():
+        with complaints(self.path):
             for name, content in self._members(wanted):
                 if isinstance(content, Skipped):
                     yield content
@@ -69,19 +69,6 @@ class ArchiveSource(Source):
     @abstractmethod
     def _members(self, wanted: Iterable[str]) -> Iterator[tuple[str, bytes | Skipped]]:
         """Yield the content of each wanted member once, in the archive's order."""
-
-    @contextmanager
-    def _complaints(self) -> Iterator[None]:
-        # The standard library's readers answer a damaged archive with a dozen kinds of exceptions.
-        try:
-            yield
-        except GansmithError:
-            raise
-        except Exception as error:
-            raise GansmithError(
-                f"Expected a whole zip or tar archive, but {self.path} can't be read: "
-                f"{error or type(error).__name__}. Copy or download it again."
-            ) from None
 
 
 class ZipSource(ArchiveSource):
@@ -103,7 +90,7 @@ class ZipSource(ArchiveSource):
             for name in wanted:
                 try:
                     with archive.open(name) as member:
-                        yield name, _read(member, name)
+                        yield name, read_member(member, name)
                 except GeneratorExit:
                     raise
                 except Exception as error:
@@ -127,7 +114,7 @@ class TarSource(ArchiveSource):
                 if member.name in missing and member.isfile():
                     missing.remove(member.name)
                     with cast(IO[bytes], archive.extractfile(member)) as content:
-                        yield member.name, _read(content, member.name)
+                        yield member.name, read_member(content, member.name)
 
 
 def read_tar_members(path: Path, names: set[str]) -> dict[str, bytes]:
@@ -213,7 +200,7 @@ def _decompressed(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _read(member: IO[bytes], name: str) -> bytes | Skipped:
+def read_member(member: IO[bytes], name: str) -> bytes | Skipped:
     # In pieces, because the length in the header is a claim.
     pieces, size = [], 0
     while piece := member.read(2**20):
@@ -239,3 +226,18 @@ def _too_large(path: Path, most: int) -> GansmithError:
     most = min(most, MAX_TOTAL_BYTES)
     shown = f"{most // 10**9} GB" if most >= 10**9 else f"{-(-most // 10**6)} MB"
     return GansmithError(f"Expected at most {shown} in {path}; it unpacks to more.")
+
+
+@contextmanager
+def complaints(path: Path) -> Iterator[None]:
+    """Say of a damaged archive that it is one."""
+    # The standard library's readers answer such with a dozen kinds of exceptions.
+    try:
+        yield
+    except GansmithError:
+        raise
+    except Exception as error:
+        raise GansmithError(
+            f"Expected a whole zip or tar archive, but {path} can't be read: "
+            f"{error or type(error).__name__}. Copy or download it again."
+        ) from None

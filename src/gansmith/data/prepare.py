@@ -14,24 +14,25 @@ from typing import IO, Literal
 import numpy as np
 import torch
 
-from gansmith.data import cache, pictures
-from gansmith.data.parallel import map_items
+from gansmith.data import cache
+from gansmith.data.decoding import (
+    DECODER_VERSION,
+    Channels,
+    Progress,
+    choose_shape,
+    decode_pictures,
+    fill,
+)
 from gansmith.data.pictures import Shape
-from gansmith.data.record import Record, Written, check_skipped, examples, load_record, load_values
+from gansmith.data.record import Record, Written, check_skipped, load_record, load_values
+from gansmith.data.sharded import Shards
+from gansmith.data.shards import ShardSource
 from gansmith.data.source import Array, Item, Kind, Skipped, Source
-from gansmith.data.survey import survey
 from gansmith.data.words.decode import Line, decode_words
 from gansmith.data.words.lexicon import Lexicon
 from gansmith.data.words.strip import Strip
 from gansmith.errors import GansmithError
 from gansmith.measures import LINE_HEIGHT
-
-# Raise it whenever the same file would be decoded to other pixels than before.
-DECODER_VERSION = 2
-
-Channels = Literal["auto", "grey", "colour", "alpha"]
-_CHANNELS = {"grey": 1, "colour": 3, "alpha": 4}
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ class Dataset:
         written: what pictures of words say, whose hands they are and how wide; None for others.
         unlabelled: of words, others of the same height of which nobody knows what they say.
         lexicon: of words, texts to be written besides.
+        shards: of data in more files than can be here at once, all of it. The values are then some
+            examples, evenly spread, that stand for the rest.
+        places: int64 N×2, in which shard and which row of it each of those lies.
     """
 
     name: str
@@ -64,9 +68,16 @@ class Dataset:
     written: Written | None = None
     unlabelled: Dataset | None = None
     lexicon: Lexicon | None = None
+    shards: Shards | None = None
+    places: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.written.texts) if self.written else len(self.values)
+
+    @property
+    def epoch(self) -> int:
+        """How many examples a pass over all of it is; of shards about so many."""
+        return self.shards.count if self.shards else len(self) + len(self.beside)
 
     @property
     def strip(self) -> Strip:
@@ -93,6 +104,7 @@ def prepare(
     background: str = "white",
     max_skipped: float = 0.05,
     memory_gb: float = 4.0,
+    disk_gb: float = 20.0,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -113,6 +125,7 @@ def prepare(
             "alpha", the colour that fully transparent pixels are given.
         max_skipped: the share of unreadable pictures above which to stop.
         memory_gb: the most memory (10⁹ bytes) the values may take.
+        disk_gb: the most room for what is kept of shards; see ``sharded.Shards``.
         cache_dir: where to keep them; GANSMITH_CACHE or the user's cache folder if None.
         progress: called with (done, total) now and then.
 
@@ -131,9 +144,26 @@ def prepare(
             memory_gb,
             cache_dir,
         )
-    shape = _choose_shape(source, height, width, fit, channels, background)
-    return _decoded_once(
-        source, shape, partial(_decode, source, shape, progress), max_skipped, memory_gb, cache_dir
+    shape = choose_shape(source, height, width, fit, channels, background)
+    if isinstance(source, ShardSource):
+        return _anchored(source, Shards(source, shape, max_skipped, disk_gb), progress)
+    decode_to = partial(decode_pictures, source, shape, progress)
+    return _decoded_once(source, shape, decode_to, max_skipped, memory_gb, cache_dir)
+
+
+def _anchored(source: ShardSource, shards: Shards, progress: Progress | None) -> Dataset:
+    """Some of the shards' examples, and with them all."""
+    values, labels, places = shards.anchor(progress)
+    return Dataset(
+        name=source.name,
+        kind=source.kind,
+        values=values,
+        labels=labels,
+        classes=source.classes,
+        skipped=list(shards.skipped),
+        digest=shards.digest,
+        shards=shards,
+        places=places,
     )
 
 
@@ -155,80 +185,16 @@ def _decoded_once(
     if record is None:
         cache.remove(entry)
         cache.check_room(entry.parent, len(source) * form.bytes_each)
-        record = _fill(entry, decode_to)
+        record = fill(entry, decode_to)
     check_skipped(record, max_skipped)
     values = load_values(entry, record, memory_gb)
     if values is None:  # altered or cut short since it was written
         cache.remove(entry)
-        record = _fill(entry, decode_to)
+        record = fill(entry, decode_to)
         values = load_values(entry, record, float("inf"))
     if values is None:
         raise GansmithError(f"The disk does not keep what is written to {entry}.")
     return _dataset(source, values, record, digest)
-
-
-def _choose_shape(
-    source: Source,
-    height: int | None,
-    width: int | None,
-    fit: Literal["crop", "pad"],
-    channels: Channels,
-    background: str,
-) -> Shape:
-    pictures.check_background(background)
-    height, width = height or width, width or height
-    if channels == "auto" or height is None or width is None:
-        seen = survey(source)
-        channels = channels if channels != "auto" else "colour" if seen.colour else "grey"
-        if height is None or width is None:
-            if not seen.same_size:
-                raise GansmithError(
-                    f"The pictures of {source.name} have different sizes (typically {seen.height} "
-                    f"high and {seen.width} wide). Give the height and width to bring them to."
-                )
-            height, width = seen.height, seen.width
-    if height is None or width is None or min(height, width) < 1 or fit not in ("crop", "pad"):
-        raise GansmithError(
-            "Expected a height and width of at least 1 and fit 'crop' or 'pad', but got "
-            f"{height}×{width} and {fit!r}."
-        )
-    return Shape(height, width, _CHANNELS[channels], fit, background)
-
-
-def _decode(source: Source, shape: Shape, progress: Progress | None, file: IO[bytes]) -> Record:
-    """Write all pictures to ``file``, one uint8 C×H×W after the other."""
-    total = len(source)
-    hasher = hashlib.sha256()
-    labels: list[int | None] = []
-    skipped: list[tuple[str, str]] = []
-    for done, result in enumerate(map_items(partial(_decode_item, shape), source), start=1):
-        if isinstance(result, Skipped):
-            skipped.append((result.name, result.reason))
-        elif isinstance(result[1], str):
-            skipped.append((result[0].name, result[1]))
-        else:
-            content = result[1].tobytes()
-            hasher.update(content)
-            file.write(content)
-            labels.append(result[0].label)
-        if progress and (done % 256 == 0 or done == total):
-            progress(done, total)
-    if not labels:
-        raise GansmithError(f"None of the pictures can be used: {examples(skipped)}.")
-    return Record(
-        shape=[len(labels), shape.channels, shape.height, shape.width],
-        sha256=hasher.hexdigest(),
-        labels=None if source.classes is None else [label or 0 for label in labels],
-        skipped=skipped,
-    )
-
-
-def _decode_item(shape: Shape, item: Item) -> Array | str:
-    """Return the pixels, or the reason why there are none."""
-    try:
-        return pictures.decode(item.content, shape)
-    except Exception as error:  # strangers' files make decoders raise anything
-        return pictures.reason_for(error)
 
 
 def _prepare_points(source: Source) -> Dataset:
@@ -257,15 +223,6 @@ def _digest(source: Source, shape: Shape | Line, folder: Path) -> str:
     content = cache.content_hash(source, folder)
     identity = [DECODER_VERSION, content, source.variant, source.classes, asdict(shape)]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-
-
-def _fill(entry: Path, decode_to: Callable[[IO[bytes]], Record]) -> Record:
-    with cache.temporary(entry) as unfinished:
-        unfinished.mkdir()
-        with (unfinished / "values").open("wb") as file:
-            record = decode_to(file)
-        (unfinished / "record.json").write_text(json.dumps(asdict(record)))
-    return record
 
 
 def _dataset(source: Source, values: Array, record: Record, digest: str) -> Dataset:
