@@ -16,7 +16,7 @@ import gansmith
 SOURCE = Path(gansmith.__file__).parent
 # A module may import what lies on a lower floor, and its neighbours within its own package.
 FLOORS = [
-    {"errors", "watch", "signals", "threads"},
+    {"errors", "watch", "signals", "threads", "meeting"},
     {"config", "runtime", "measures", "variance", "world"},
     {
         "losses",

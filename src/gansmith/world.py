@@ -8,6 +8,7 @@ processes, but for the order in which sums are taken.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.errors import GansmithError, Lost
+from gansmith.meeting import meet
 
 PATIENCE = timedelta(minutes=30)  # the first process may be long at measuring while others wait
 
@@ -154,9 +156,13 @@ def join() -> World:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
         backend = "cpu:gloo,cuda:nccl"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))
+        store = meet(store, rank, size, PATIENCE)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     except (dist.DistError, RuntimeError, ValueError) as error:
         raise Lost(f"the other processes of this run can't be reached: {error}") from None
+    # Left to the interpreter's end, gloo's threads now and then abort a process that has done all.
+    atexit.register(dist.destroy_process_group)
     _here = World(dist.get_rank(), dist.get_world_size())
     return _here
 
