@@ -34,6 +34,7 @@ SHOWN = (
     "metrics.jsonl",
     "config.json",
     "samples.gif",
+    "real-and-generated.png",
     "samples",
     "plots",
 )
