@@ -15,10 +15,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from importlib.metadata import PackageNotFoundError, distribution
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from tests.sagemaker.test_entry import QUICK
 pytestmark = pytest.mark.slow
 APART = ("unshare", "--map-root-user", "--mount")
 HOSTS = ("algo-1", "algo-2")
+CODE = "sourcedir.tar.gz"
 BASIC, TORCHRUN = "basic_script_driver.py", "torchrun_driver.py"
 
 
@@ -62,12 +61,11 @@ class Box:
         self.ml = base / "opt" / "ml"
         for folder in ("model", "output", "checkpoints", "input/config", "input/data/code"):
             (self.ml / folder).mkdir(parents=True)
-        with tarfile.open(fileobj=BytesIO(training_archive())) as archive:
-            archive.extractall(self.ml / "input" / "data" / "code", filter="data")
+        (self.ml / "input" / "data" / "code" / CODE).write_bytes(training_archive())
         self.drivers = self.ml / "input" / "data" / "sm_drivers"
         shutil.copytree(sdk() / "container_drivers", self.drivers)
         (self.drivers / "sm_train.sh").write_text(script(driver))
-        write(self.drivers / "sourcecode.json", {"source_dir": "code", "entry_script": "train.py"})
+        write(self.drivers / "sourcecode.json", {"source_dir": CODE, "entry_script": "train.py"})
         processes = {"process_count_per_node": 2 // len(hosts), "smp": None}
         write(self.drivers / "distributed.json", processes if driver == TORCHRUN else {})
         channels = {key: {"TrainingInputMode": "File"} for key in ("code", "sm_drivers")}
@@ -137,7 +135,7 @@ def script(driver: str) -> str:
         execute = templates.EXEUCTE_DISTRIBUTED_DRIVER.format(**names)  # (sic)
     return str(
         templates.TRAIN_SCRIPT_TEMPLATE.format(
-            working_dir="cd /opt/ml/input/data/code \n",
+            working_dir=f"cd /opt/ml/input/data/code \ntar -xzf {CODE} \n",
             install_requirements="",
             execute_driver=execute,
         )
