@@ -7,6 +7,7 @@ from typing import Any
 
 from gansmith.config import Config, DataSpec, merge
 from gansmith.errors import GansmithError
+from gansmith.world import World
 
 FEW = 1000  # pictures, below which a discriminator soon knows them all by heart
 FEW_WORDS = 2000  # words, below which a recogniser reads no stranger's hand
@@ -227,15 +228,18 @@ def recipe(name: str) -> Config:
     return RECIPES[name]()
 
 
-def first_taking(settings: Mapping[str, Any]) -> Config:
-    """`settings` on the first recipe that can take them, while the data that decide are not open.
+def first_taking(settings: Mapping[str, Any], processes: int = 1) -> Config:
+    """`settings` on the first recipe that can take them, and whose batch so many processes can
+    share, while the data that decide are not open.
 
     Raises a GansmithError, that of the default recipe, where none can.
     """
     refused = None
     for name in RECIPES:
         try:
-            return merge(recipe(name), settings)
+            config = merge(recipe(name), settings)
+            World(0, processes).share(config.batch_size)
+            return config
         except GansmithError as error:
             refused = refused or error
     assert refused

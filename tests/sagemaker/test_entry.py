@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import gansmith
 from gansmith.sagemaker.metrics import definitions
 
@@ -125,6 +127,7 @@ def test_why_it_can_not_be_done_is_left_for_the_service(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.usefixtures("alone_at_the_port")
 def test_two_hosts_play_one_run(tmp_path: Path) -> None:
     """Each starts torchrun, which finds the other; the first one writes."""
     hosts = ["127.0.0.1", "127.0.0.2"]
@@ -141,6 +144,7 @@ def test_two_hosts_play_one_run(tmp_path: Path) -> None:
     assert not (tmp_path / hosts[1] / "model").exists()
 
 
+@pytest.mark.usefixtures("alone_at_the_port")
 def test_what_two_hosts_can_not_do_ends_them_once_with_a_reason(tmp_path: Path) -> None:
     hosts = ["127.0.0.1", "127.0.0.2"]
     boxes = [Box(tmp_path / host, lr=-1) for host in hosts]

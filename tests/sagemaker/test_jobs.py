@@ -122,7 +122,12 @@ def leave_model(place: str | None) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"role": "Trainer"}, {"hyperparameters": {"minuts": 3}}, {"hyperparameters": {"lr": -1}}],
+    [
+        {"role": "Trainer"},
+        {"hyperparameters": {"minuts": 3}},
+        {"hyperparameters": {"lr": -1}},
+        {"source": "no/such"},
+    ],
     ids=str,
 )
 def test_a_wrong_request_is_never_sent(
@@ -135,8 +140,8 @@ def test_a_wrong_request_is_never_sent(
 
     for name in ("bucket_of", "put", "upload", "client"):
         monkeypatch.setattr(aws, name, never)
-    with pytest.raises(GansmithError, match=r"role: |minuts|lr"):
-        sagemaker.train(photos, **{"role": ROLE, "name": "never", "say": len, **wrong})
+    with pytest.raises(GansmithError, match=r"role: |minuts|lr|expected s3://"):
+        sagemaker.train(**{"source": photos, "role": ROLE, "name": "never", "say": len, **wrong})
 
 
 def test_a_name_that_is_taken_leaves_that_jobs_data_alone(photos: Path) -> None:

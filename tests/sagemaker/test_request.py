@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
 from gansmith.errors import GansmithError
-from gansmith.sagemaker.images import ACCOUNTS, TAGS, training_image
+from gansmith.sagemaker import bundle
+from gansmith.sagemaker.images import ACCOUNTS, TAGS, serving_image, training_image
+from gansmith.sagemaker.jobs import checked
+from gansmith.sagemaker.machines import SEVERAL, has_gpu, is_arm
 from gansmith.sagemaker.metrics import definitions, line
 from gansmith.sagemaker.request import Wanted, training_request
 
@@ -109,6 +114,67 @@ def test_no_image_is_made_up() -> None:
         training_image("2.13", "cn-north-1", "ml.m5.large")
 
 
+@pytest.mark.parametrize(
+    ("instance_type", "image"),
+    [
+        ("ml.m5.large", "pytorch-inference:2.6.0-cpu"),
+        ("ml.g5.xlarge", "pytorch-inference:2.6.0-gpu"),
+        ("ml.c7g.large", "pytorch-inference-arm64:2.6.0-cpu"),
+    ],
+)
+def test_what_serves(instance_type: str, image: str) -> None:
+    assert f".eu-west-1.amazonaws.com/{image}-" in serving_image("eu-west-1", instance_type)
+    with pytest.raises(GansmithError, match="region nowhere"):
+        serving_image("nowhere", instance_type)
+
+
+def test_machines_as_the_service_knows_them() -> None:
+    """Of its instance types some have ARM's processors, and those with several GPUs are among them."""
+    pytest.importorskip("botocore")
+    from botocore.session import get_session
+
+    model = get_session().get_service_model("sagemaker")
+    train = set(model.shape_for("TrainingInstanceType").enum)
+    assert set(SEVERAL) <= train
+    assert all(map(has_gpu, SEVERAL))
+    assert {t for t in train if is_arm(t)} == {"ml.p6e-gb200.36xlarge"}
+    serve = model.shape_for("ProductionVariantInstanceType").enum
+    arm = "c6g c6gd c6gn c7g c8g m6g m6gd m8g p6e-gb200 r6g r6gd r7gd r8g"
+    assert {t.split(".")[1] for t in serve if is_arm(t)} == set(arm.split())
+    for refuses in (lambda t: training_image("2.13", "us-east-1", t), partial(serving_image, "x")):
+        with pytest.raises(GansmithError, match=r"ml\.p6e-gb200.*--image-uri"):
+            refuses("ml.p6e-gb200.36xlarge")
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "instances", "given"),
+    [
+        ("ml.m5.xlarge", 3, {}),
+        ("ml.g5.12xlarge", 1, {"batch_size": 30}),
+        ("ml.g5.48xlarge", 2, {"recipe": "fast", "batch_size": 40}),
+    ],
+)
+def test_a_batch_that_can_not_be_shared(
+    instance_type: str, instances: int, given: dict[str, object]
+) -> None:
+    asked = {"dataset": "mnist", **given}
+    wanted = replace(WANTED, hyperparameters=asked, instances=instances)
+    with pytest.raises(GansmithError, match="batch_size: expected a multiple of the"):
+        checked(replace(wanted, instance_type=instance_type))
+    checked(
+        replace(wanted, instance_type=instance_type, hyperparameters=asked | {"batch_size": 48})
+    )
+
+
+def test_what_was_never_installed_names_no_requirements(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(bundle, "requires", unknown)
+    with pytest.raises(GansmithError, match="pip install"):
+        bundle.requirements()
+
+
 def test_the_expressions_find_the_figures() -> None:
     said = line(120, {"loss_d": 1.25, "loss_g": 3e-07, "d_real": 0.5, "unknown": 1.0})
     found = {
@@ -123,6 +189,8 @@ def test_training_is_given_time_to_begin_and_to_end() -> None:
     """Else the service ends the job before it has ended."""
     with pytest.raises(GansmithError, match="max run: expected 2400 seconds or more"):
         training_request(replace(WANTED, hyperparameters={"minutes": 30}, max_run=1800, spot=False))
+    with pytest.raises(GansmithError, match="or more, as what comes before and after"):
+        training_request(replace(WANTED, max_run=10))
 
 
 @pytest.mark.parametrize("name", ["a" * 63, "a-1"])

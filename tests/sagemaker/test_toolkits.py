@@ -101,6 +101,7 @@ def test_what_is_wrong_is_the_jobs_reason(tmp_path: Path) -> None:
     assert (base / "output" / "failure").read_text().startswith("the configuration can't")
 
 
+@pytest.mark.usefixtures("alone_at_the_port")
 def test_two_hosts(tmp_path: Path) -> None:
     hosts = ("127.0.0.1", "127.0.0.2")
     running = []

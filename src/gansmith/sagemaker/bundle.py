@@ -7,8 +7,10 @@ import io
 import re
 import tarfile
 from collections.abc import Mapping
-from importlib.metadata import requires
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+
+from gansmith.errors import GansmithError
 
 EXTRAS = ("hf", "words")  # beside the core: Parquet and data sets of the Hub, rendered words
 TRAIN = "from gansmith.sagemaker.entry import main\n\nmain()\n"
@@ -31,9 +33,16 @@ def serving_files() -> dict[str, bytes]:
 
 
 def requirements() -> str:
-    """What the package needs, and EXTRAS, a line each."""
+    """What the package needs, and EXTRAS, a line each. Raises a GansmithError where it was never
+    installed, as its metadata say it."""
+    try:
+        needed = requires("gansmith") or ()
+    except PackageNotFoundError:
+        raise GansmithError(
+            "what gansmith needs is known only where it was installed: pip install -e ."
+        ) from None
     found = []
-    for requirement in requires("gansmith") or ():
+    for requirement in needed:
         what, _, condition = requirement.partition(";")
         extra = EXTRA.search(condition)
         if extra is None or extra[1] in EXTRAS:

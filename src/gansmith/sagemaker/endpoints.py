@@ -13,14 +13,10 @@ from gansmith.generate import Model, load
 from gansmith.run import model_files
 from gansmith.sagemaker import aws
 from gansmith.sagemaker.bundle import packed, serving_files
-from gansmith.sagemaker.images import ACCOUNTS, has_gpu
+from gansmith.sagemaker.images import serving_image
+from gansmith.sagemaker.machines import has_gpu
 from gansmith.sagemaker.request import INSTANCE, NAME, ROLE
 
-# AWS's newest image that serves PyTorch models; what the package needs is installed over it.
-SERVING = {
-    False: "2.6.0-cpu-py312-ubuntu22.04-sagemaker",
-    True: "2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker",
-}
 STARTING = 1800  # seconds that installing may take
 DRIVER = "al2023-ami-sagemaker-inference-gpu-4-1"  # the one that knows CUDA 13, as torch now wants
 
@@ -78,7 +74,7 @@ def deploy(
     if problems:
         raise GansmithError("; ".join(problems))
     region = region or aws.usual_region()
-    image = image or _serving_image(region, instance_type)
+    image = image or serving_image(region, instance_type)
     content = archive_of(load(run, "cpu"))
     place = f"s3://{bucket or aws.bucket_of(region)}/gansmith/{name}/model.tar.gz"
     aws.put(content, place, region)
@@ -114,13 +110,6 @@ def archive_of(model: Model) -> bytes:
     files = model_files(model.config, model.spec, weights, model.step, model.digest)
     code = {f"code/{path}": content for path, content in serving_files().items()}
     return packed(with_manifest(files) | code)
-
-
-def _serving_image(region: str, instance_type: str) -> str:
-    if region not in ACCOUNTS:
-        raise GansmithError(f"no image is known for the region {region}; name one with --image-uri")
-    tag = SERVING[has_gpu(instance_type)]
-    return f"{ACCOUNTS[region]}.dkr.ecr.{region}.amazonaws.com/pytorch-inference:{tag}"
 
 
 def _unless_gone(delete: Callable[..., Any], **named: str) -> None:

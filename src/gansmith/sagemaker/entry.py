@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gansmith import api, checkpoint
 from gansmith.checkpoint import write_atomically
-from gansmith.errors import GansmithError, Lost
+from gansmith.errors import GansmithError
 from gansmith.generate import load
 from gansmith.progress import ProgressDisplay
 from gansmith.run import RunFolder, model_files
@@ -34,6 +34,7 @@ SHOWN = (
     "metrics.jsonl",
     "config.json",
     "samples.gif",
+    "real-and-generated.png",
     "samples",
     "plots",
 )
@@ -46,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         contract = read_contract(os.environ)
         several = len(contract.hosts) * max(1, contract.gpus) > 1
+        if contract.network:  # or gloo takes the one that the host's name stands for
+            for key in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+                os.environ.setdefault(key, contract.network)
         if alone():
             contract.failure.unlink(missing_ok=True)  # of a start before this one
         if several and alone():
@@ -135,9 +139,6 @@ def together(contract: Contract, arguments: Sequence[str]) -> None:
     """Have torchrun start this host's processes, which find the others. Raises GansmithError."""
     from gansmith.processes import Hosts, launch
 
-    if contract.network:
-        for key in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
-            os.environ.setdefault(key, contract.network)
     hosts = Hosts(contract.hosts, contract.host, PORT, "gansmith")
     command = ("-m", "gansmith.sagemaker.entry", *arguments)
     launch(command, max(1, contract.gpus), contract.failure, hosts)
@@ -146,14 +147,14 @@ def together(contract: Contract, arguments: Sequence[str]) -> None:
 
 
 def _told(error: GansmithError, contract: Contract) -> int:
-    """Leave the reason for the service; the status that this process ends with."""
-    if alone():
-        if not contract.failure.exists():
-            contract.fail(str(error))
-        return 2
-    from gansmith.processes import status_of
+    """Leave the reason for the service; the status that this process ends with. What `together`
+    started leaves it by itself, and of what another's torchrun did only the first process knows."""
+    from gansmith.processes import WORD, status_of
 
-    return 2 if isinstance(error, Lost) else status_of(error)
+    first = os.environ.get("RANK", "0") == "0"
+    if first and WORD not in os.environ and not contract.failure.exists():
+        contract.fail(str(error))
+    return status_of(error)
 
 
 def _place_of_run(contract: Contract, asked: Asked) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gansmith.errors import GansmithError
+from gansmith.sagemaker.machines import has_gpu, is_arm
 
 REPOSITORY = "pytorch"
 # Tags of a torch version for processors and for GPUs, as SageMaker's SDK of October 2026 lists them.
@@ -12,6 +13,10 @@ TAGS = {
     "2.13": ("cpu-amzn2023-sagemaker", "cu133-amzn2023-sagemaker"),
 }
 NEWEST = "2.13"
+# AWS's newest images that serve PyTorch models; what the package needs is installed over it.
+SERVING = "pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker"
+SERVING_GPU = "pytorch-inference:2.6.0-gpu-py312-cu124-ubuntu22.04-sagemaker"
+SERVING_ARM = "pytorch-inference-arm64:2.6.0-cpu-py312-ubuntu22.04-sagemaker"
 USUAL_ACCOUNT = "763104351884"
 USUAL_REGIONS = (
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
@@ -39,7 +44,6 @@ ACCOUNTS = dict.fromkeys(USUAL_REGIONS, USUAL_ACCOUNT) | {
     "me-west-1": "124382933778",
     "mx-central-1": "637423239942",
 }
-GPU_FAMILIES = ("g", "p")  # of instance types: ml.g5.xlarge, ml.p4d.24xlarge
 
 
 def training_image(version: str, region: str, instance_type: str) -> str:
@@ -49,13 +53,24 @@ def training_image(version: str, region: str, instance_type: str) -> str:
             f"--framework-version: expected one of {', '.join(TAGS)}, found {version}; or name an "
             "image with --image-uri"
         )
-    if region not in ACCOUNTS:
+    if is_arm(instance_type):
         raise GansmithError(
-            f"no image of PyTorch {version} is known for the region {region}; name one with --image-uri"
+            f"no image of PyTorch {version} is known for ARM's processors, as {instance_type} has; "
+            "take another, or name an image with --image-uri"
         )
-    tag = TAGS[version][has_gpu(instance_type)]
-    return f"{ACCOUNTS[region]}.dkr.ecr.{region}.amazonaws.com/{REPOSITORY}:{version}-{tag}"
+    return _address(f"{REPOSITORY}:{version}-{TAGS[version][has_gpu(instance_type)]}", region)
 
 
-def has_gpu(instance_type: str) -> bool:
-    return instance_type.removeprefix("ml.").startswith(GPU_FAMILIES)
+def serving_image(region: str, instance_type: str) -> str:
+    """The same for an endpoint."""
+    if not is_arm(instance_type):
+        return _address(SERVING_GPU if has_gpu(instance_type) else SERVING, region)
+    if has_gpu(instance_type):
+        raise GansmithError(f"no image is known for {instance_type}; name one with --image-uri")
+    return _address(SERVING_ARM, region)
+
+
+def _address(image: str, region: str) -> str:
+    if region not in ACCOUNTS:
+        raise GansmithError(f"no image is known for the region {region}; name one with --image-uri")
+    return f"{ACCOUNTS[region]}.dkr.ecr.{region}.amazonaws.com/{image}"

@@ -20,7 +20,9 @@ from gansmith.sagemaker.arguments import read_arguments
 from gansmith.sagemaker.bundle import training_archive
 from gansmith.sagemaker.contract import usual
 from gansmith.sagemaker.images import NEWEST, training_image
+from gansmith.sagemaker.machines import processes
 from gansmith.sagemaker.request import Wanted, training_request
+from gansmith.world import World
 
 LOGS = "/aws/sagemaker/TrainingJobs"
 OVER = ("Completed", "Failed", "Stopped")
@@ -167,6 +169,10 @@ def planned(
     elif source and is_name(source):
         given["dataset"] = source
     elif source:
+        if not Path(source).exists():
+            raise GansmithError(
+                f"{source}: expected s3://…, a file or a folder, or a known name, found nothing"
+            )
         channels["training"] = f"{place}/data/"
     return Wanted(
         name=name,
@@ -189,11 +195,12 @@ def start(wanted: Wanted, source: str | None = None, say: Say = lambda line: Non
     request = checked(wanted)
     if is_there(wanted):
         raise GansmithError(f"name: there is a job {wanted.name} already; give another")
+    archive = training_archive()
     local = source and not source.startswith("s3://") and not is_name(source)
     if local:
         count = aws.upload(Path(str(source)), wanted.channels["training"], wanted.region)
         say(f"{count:,} files: {wanted.channels['training']}")
-    aws.put(training_archive(), wanted.code, wanted.region)
+    aws.put(archive, wanted.code, wanted.region)
     with aws.explained(f"starting {wanted.name}"):
         aws.client("sagemaker", wanted.region).create_training_job(**request)
     return Job(wanted.name, wanted.region)
@@ -208,10 +215,12 @@ def checked(wanted: Wanted) -> dict[str, Any]:
         hyperparameters=wanted.hyperparameters,
     )
     asked = read_arguments(contract, ())
+    count = wanted.instances * processes(wanted.instance_type)
     if asked.recipe:
-        merge(recipes.recipe(asked.recipe), asked.settings)
+        config = merge(recipes.recipe(asked.recipe), asked.settings)
+        World(0, count).share(config.batch_size)
     else:
-        recipes.first_taking(asked.settings)
+        recipes.first_taking(asked.settings, count)
     return request
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,7 +125,6 @@ def _problems(wanted: Wanted) -> Iterator[str]:
     for name, count, least in (
         ("instances", wanted.instances, 1),
         ("volume", wanted.volume_gb, 1),
-        ("max run", wanted.max_run, 60),
     ):
         if count < least:
             yield f"{name}: expected {least} or more, found {count}"
@@ -158,14 +158,14 @@ def _problems(wanted: Wanted) -> Iterator[str]:
 
 def _problems_of_time(wanted: Wanted) -> Iterator[str]:
     """A job that the service ends is no whole one."""
-    try:
+    minutes = 0.0
+    with suppress(TypeError, ValueError):  # that it is no number is said of all settings
         minutes = float(wanted.hyperparameters.get("minutes") or 0)
-    except (TypeError, ValueError):
-        return
     if 60 * minutes + BESIDES > wanted.max_run:
+        training = f"training takes {minutes:g} minutes and " if minutes else ""
         yield (
-            f"max run: expected {60 * minutes + BESIDES:.0f} seconds or more, as training takes "
-            f"{minutes:g} minutes and what comes before and after some more, found {wanted.max_run}"
+            f"max run: expected {60 * minutes + BESIDES:.0f} seconds or more, as {training}what "
+            f"comes before and after it takes some, found {wanted.max_run}"
         )
 
 
