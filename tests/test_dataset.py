@@ -416,7 +416,7 @@ def test_a_shards_size_is_bounded_by_what_noise_takes(tmp_path: Path) -> None:
     for shape in ((1, 1, 1), (8, 8, 4), (300, 2, 3), (2, 300, 3), (128, 128, 1)):
         image = generator.integers(0, 256, shape, dtype=np.uint8)
         png = Example("x", image, None).png
-        assert len(png) <= Examples(iter(()), 1, shape, None).most_bytes
+        assert len(png) <= Examples(iter(()), shape, None).most_bytes
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
