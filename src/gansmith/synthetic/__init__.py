@@ -102,26 +102,20 @@ def write_dataset(
     if layout not in LAYOUTS:
         raise GansmithError(f"--layout: expected {', '.join(LAYOUTS)}, found {layout!r}")
     check_processes(processes)
-    place = None if isinstance(run, Model) else run_of(Path(run))
     model = run if isinstance(run, Model) else load(run, device)
-    count = _count(model, per_class, n)
-    figures = protocol_figures if protocol_figures is not None else evaluation_of(place)
-    if isinstance(figures, Evaluation):
-        figures = figures.model_dump(mode="json")
-    made = _made(model, place, layout, count, per_class, seed, figures, processes is not None)
+    made = asked(run, model, per_class, n, seed, layout, protocol_figures, processes is not None)
     pictures = Pictures(made)
     shard = per_shard_of(layout, per_shard, pictures.examples(iter(())).most_bytes)
     beside = {"README.md": card(made, SHEET).encode(), SHEET: _sheet(model, made)}
     if processes is None:
         folder = _write_whole(out, model, pictures, beside, shard, progress)
     else:
-        spans = cut(count, per_shard or range_size(shard, BLOCK))
+        spans = cut(made.count, per_shard or range_size(shard, BLOCK))
         with ranges_in(out, order(made, len(spans[0]))) as ranges:
             make_ranges(ranges, spans, model, pictures, processes, progress)
             folder = ranges.finish(spans, manifest(made), beside)
-    return DatasetResult(
-        out, layout, count, per_class, made.classes, folder.count, folder.bytes, made.sha256
-    )
+    wrote = folder.count, folder.bytes
+    return DatasetResult(out, layout, made.count, per_class, made.classes, *wrote, made.sha256)
 
 
 @dataclass(frozen=True)
@@ -210,16 +204,22 @@ def _at_least_one(option: str, value: int | None) -> int:
     return value
 
 
-def _made(
+def asked(
+    run: Model | str | Path,
     model: Model,
-    place: Path | None,
-    layout: str,
-    count: int,
-    per_class: int | None,
-    seed: int,
-    figures: Any,
-    by_range: bool,
+    per_class: int | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    layout: str = "folder",
+    figures: Figures | None = None,
+    by_range: bool = False,
 ) -> Made:
+    """The data set that is asked for. Raises a GansmithError where the generator can't make it."""
+    count = _count(model, per_class, n)
+    place = None if isinstance(run, Model) else run_of(Path(run))
+    found = figures if figures is not None else evaluation_of(place)
+    if isinstance(found, Evaluation):
+        found = found.model_dump(mode="json")
     weights = checkpoint.encode(model.network.state_dict())
     return Made(
         run=place.name if place else None,
@@ -235,6 +235,6 @@ def _made(
         seed=seed,
         device=model.device.type,
         # NaN is no JSON, and one would make the whole manifest unreadable elsewhere.
-        figures=json.loads(json.dumps(figures), parse_constant=lambda _: None),
+        figures=json.loads(json.dumps(found), parse_constant=lambda _: None),
         by_range=by_range,
     )

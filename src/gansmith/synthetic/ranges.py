@@ -86,7 +86,7 @@ class Ranges:
         """Whether all its files are there, and are what was written: disks lie, and people tidy."""
         try:
             files = self._files(span)
-            return all(
+            return len(files) > 0 and all(
                 (self.out / name).stat().st_size == entry["bytes"]
                 and sha256_of(self.out / name) == entry["sha256"]
                 for name, entry in files.items()
@@ -114,7 +114,8 @@ class Ranges:
         return self.home / f"{span.name}.json"
 
     def _files(self, span: Span) -> dict[str, dict[str, Any]]:
-        return dict(json.loads(self._record(span).read_bytes()))
+        files: dict[str, dict[str, Any]] = json.loads(self._record(span).read_bytes())
+        return files
 
 
 class _Beside(Folder):

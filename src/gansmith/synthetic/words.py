@@ -95,7 +95,7 @@ def write_words(
     if by_range and layout not in BY_RANGE:
         raise GansmithError(
             f"--processes: {layout} has a file that lists all words, which is one process's work; "
-            f"take --layout {' or '.join(BY_RANGE)}"
+            "take --layout parquet, pairs or webdataset"
         )
     made = _made(
         model, None if isinstance(run, Model) else Path(run), layout, count, seed, by_range
