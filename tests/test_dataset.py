@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import json
+import sys
 import tarfile
 import tracemalloc
 from collections import Counter
@@ -359,6 +360,16 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     monkeypatch.setattr(Path, "open", fills_up)
     with pytest.raises(GansmithError, match="No space left on device; make room or"):
         write_dataset(labelled, tmp_path / "out", per_class=20, layout=layout)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("processes", [None, 2])
+def test_parquet_without_pyarrow_is_a_sentence(
+    plain: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int | None
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(GansmithError, match=r"pip install 'gansmith\[hf\]'"):
+        write_dataset(plain, tmp_path / "out", n=3, layout="parquet", processes=processes)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -70,7 +70,9 @@ class Model:
             with torch.device("meta"), _Unfilled():
                 self.network = build_generator(config, spec)
             _require_fit(self.network, weights)
-            self.network.load_state_dict(weights, assign=True)
+            # In the order in which files have them: a convolution's last bit depends on that.
+            whole = {key: tensor.contiguous() for key, tensor in weights.items()}
+            self.network.load_state_dict(whole, assign=True)
         except (RuntimeError, TypeError, OverflowError) as error:
             reason = str(error).splitlines()[0][:200]
             raise GansmithError(f"the weights do not fit the network: {reason}") from None
