@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,6 +140,15 @@ def test_at_the_end_the_manifest_takes_the_place_of_what_was_asked_for(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     with pytest.raises(GansmithError, match="new or empty folder"), ranges_in(out, ORDER):
         pass
+
+
+def test_two_commands_do_not_fill_one_folder(tmp_path: Path) -> None:
+    begin(tmp_path / "out", SPANS[:1])
+    before = tree(tmp_path / "out")
+    with FileLock(tmp_path / ".tmp-out.lock"):
+        with pytest.raises(GansmithError, match="another process is writing it"):
+            done(tmp_path / "out", SPANS)
+        assert tree(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff"])
