@@ -347,6 +347,7 @@ def test_dataset_of_a_generator_without_classes(
         (["--per-class", 0], "found 0"),
         (["--per-class", 2, "--layout", "scroll"], "--layout: expected"),
         (["--per-class", 2, "--device", "abacus"], "device: expected auto"),
+        (["--lexicon", __file__, "--processes", 2], "expected a generator of words"),
     ],
 )
 def test_a_dataset_that_can_not_be_written_is_a_sentence(

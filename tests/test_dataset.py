@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import json
+import sys
 import tarfile
 import tracemalloc
 from collections import Counter
@@ -362,6 +363,16 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("processes", [None, 2])
+def test_parquet_without_pyarrow_is_a_sentence(
+    plain: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int | None
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(GansmithError, match=r"pip install 'gansmith\[hf\]'"):
+        write_dataset(plain, tmp_path / "out", n=3, layout="parquet", processes=processes)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_interruption_leaves_nothing(labelled: Model, tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         assert (done, total) == (256, 300)
@@ -416,7 +427,7 @@ def test_a_shards_size_is_bounded_by_what_noise_takes(tmp_path: Path) -> None:
     for shape in ((1, 1, 1), (8, 8, 4), (300, 2, 3), (2, 300, 3), (128, 128, 1)):
         image = generator.integers(0, 256, shape, dtype=np.uint8)
         png = Example("x", image, None).png
-        assert len(png) <= Examples(iter(()), 1, shape, None).most_bytes
+        assert len(png) <= Examples(iter(()), shape, None).most_bytes
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])

@@ -68,7 +68,7 @@ FLOORS = [
     {"__main__"},
 ]
 OPTIONAL = {"pyarrow", "datasets", "sklearn", "cv2", "onnx", "onnxruntime", "huggingface_hub"}
-OPTIONAL |= {"boto3", "botocore", "fastapi", "starlette", "uvicorn", "prometheus_client"}
+OPTIONAL |= {"boto3", "botocore", "fastapi", "starlette", "uvicorn", "prometheus_client", "ray"}
 ADAPTERS = {
     "serving.app"
 }  # that are nothing without their library, and imported where it is asked for

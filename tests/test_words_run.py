@@ -88,6 +88,10 @@ def test_a_word_is_the_same_however_many_are_written(scribe: Scribe) -> None:
     assert [w.text for w in few] == ["abc", "dé", "a", "abc", "dé"]
     for a, b in zip(few, many, strict=False):
         assert np.array_equal(a.image, b.image)
+    later = list(scribe.stream(["abc", "dé", "a"], 7, seed=3, start=PAGE - 2))
+    for a, b in zip(later, many[PAGE - 2 :], strict=True):
+        assert a.text == b.text
+        assert np.array_equal(a.image, b.image)
     others = list(scribe.stream(["abc", "dé", "a"], 5, seed=4))
     assert not all(np.array_equal(a.image, b.image) for a, b in zip(few, others, strict=True))
 

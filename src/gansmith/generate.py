@@ -70,7 +70,9 @@ class Model:
             with torch.device("meta"), _Unfilled():
                 self.network = build_generator(config, spec)
             _require_fit(self.network, weights)
-            self.network.load_state_dict(weights, assign=True)
+            # In the order in which files have them: a convolution's last bit depends on that.
+            whole = {key: tensor.contiguous() for key, tensor in weights.items()}
+            self.network.load_state_dict(whole, assign=True)
         except (RuntimeError, TypeError, OverflowError) as error:
             reason = str(error).splitlines()[0][:200]
             raise GansmithError(f"the weights do not fit the network: {reason}") from None
@@ -86,20 +88,23 @@ class Model:
             np.concatenate(images), np.concatenate(chosen) if chosen else None, self.spec.classes
         )
 
-    def stream(self, n: int, *, seed: int = 0, labels: Labels = None) -> Iterator[Samples]:
-        """The same examples in blocks, in flat memory."""
+    def stream(
+        self, n: int, *, seed: int = 0, labels: Labels = None, start: int = 0
+    ) -> Iterator[Samples]:
+        """The same examples in blocks, in flat memory; from number `start` on without those before."""
         if n < 0:
             raise GansmithError(f"n: expected a count of 0 or more, found {n}")
+        if start < 0:
+            raise GansmithError(f"start: expected a number of 0 or more, found {start}")
         if seed < 0:
             raise GansmithError(f"seed: expected 0 or more, found {seed}")
         if self.spec.kind == "words":
             raise GansmithError(WORDS)
         wanted = self.label_numbers(labels)
-        for start in range(0, n, BLOCK):
-            block = self._block(seed, start // BLOCK, wanted)
-            here = min(BLOCK, n - start)
-            kept = None if block.labels is None else block.labels[:here]
-            yield Samples(block.images[:here], kept, self.spec.classes)
+        for index, here in blocks_of(start, n, BLOCK):
+            block = self._block(seed, index, wanted)
+            kept = None if block.labels is None else block.labels[here]
+            yield Samples(block.images[here], kept, self.spec.classes)
 
     @property
     def example_shape(self) -> tuple[int, ...]:
@@ -156,6 +161,12 @@ class Model:
         return [number for number in numbers if number is not None]
 
 
+def blocks_of(start: int, n: int, size: int) -> Iterator[tuple[int, slice]]:
+    """The whole blocks in which numbers start … start + n - 1 lie, and which part of each they are."""
+    for first in range(start - start % size, start + n if n else 0, size):
+        yield first // size, slice(max(0, start - first), min(size, start + n - first))
+
+
 def as_list(labels: Labels) -> list[int | str]:
     """One label is a list of one, none are an empty list."""
     if isinstance(labels, (int, str)):
@@ -172,7 +183,7 @@ def load(path: str | Path, device: str = "auto") -> Model:
     pick_device(device)  # an absent one must not be taken for a damaged model
     folder = Path(path)
     if is_packed(folder):
-        return _from_files(read_packed(folder), folder, device)
+        return from_files(read_packed(folder), folder, device)
     if (folder / "model.json").is_file():
         return _load_model(folder, device)
     if (folder / "state.json").is_file():
@@ -231,10 +242,11 @@ def _read_model(description: Any, weights: dict[str, Tensor], device: str, where
 
 
 def _load_model(folder: Path, device: str) -> Model:
-    return _from_files(checkpoint.read_folder(folder), folder, device)
+    return from_files(checkpoint.read_folder(folder), folder, device)
 
 
-def _from_files(files: Mapping[str, bytes], folder: Path, device: str) -> Model:
+def from_files(files: Mapping[str, bytes], folder: Path, device: str) -> Model:
+    """Of a model folder's files in memory; `folder` is what errors name."""
     try:
         description = json.loads(files["model.json"])
         weights = load_tensors(files["model.safetensors"])

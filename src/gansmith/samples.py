@@ -104,11 +104,7 @@ def parquet_writer(
 
     A row has an image, a label where there are `classes`, and `texts` under these names.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise GansmithError("writing Parquet needs pyarrow; pip install 'gansmith[hf]'") from None
+    pa, pq = arrow()
     schema = _parquet_schema(pa, classes, texts)
 
     def write(file: IO[bytes], rows: Iterator[dict[str, Any]], row_group: int) -> None:
@@ -117,6 +113,16 @@ def parquet_writer(
                 writer.write_table(pa.Table.from_pylist(group, schema=schema))
 
     return write
+
+
+def arrow() -> tuple[Any, Any]:
+    """pyarrow and pyarrow.parquet; a GansmithError where they are missing."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise GansmithError("writing Parquet needs pyarrow; pip install 'gansmith[hf]'") from None
+    return pyarrow, pyarrow.parquet
 
 
 def parquet_row(name: str, image: np.ndarray, label: int | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gansmith.data.words import characters, normalise
 from gansmith.errors import GansmithError
-from gansmith.generate import Model, to_values
+from gansmith.generate import Model, blocks_of, to_values
 from gansmith.models import draw_latent
 from gansmith.models.layout import encode, label_rows, widths_for
 from gansmith.models.words import padded
@@ -152,14 +152,17 @@ class Scribe:
             found |= {row: Word(image[:, :width], texts[row]) for image, width, row in own}
         return [found[row] for row in range(len(texts))]
 
-    def stream(self, texts: Sequence[str], n: int, seed: int = 0) -> Iterator[Word]:
-        """`n` words: the texts in turn, each in a style of its own. Word i is always the same."""
-        for page in range(-(-n // PAGE)):
+    def stream(self, texts: Sequence[str], n: int, seed: int = 0, start: int = 0) -> Iterator[Word]:
+        """`n` words: the texts in turn, each in a style of its own. Word i is always the same.
+
+        From word `start` on, without the pages before.
+        """
+        for page, here in blocks_of(start, n, PAGE):
             generator = torch.Generator().manual_seed(derive_seed(seed, Draw.GENERATE, page))
             latents = draw_latent(self.model.config, PAGE, torch.device("cpu"), generator)
             places = range(page * PAGE, (page + 1) * PAGE)
             made = self.words([texts[place % len(texts)] for place in places], latents)
-            yield from made[: n - page * PAGE]
+            yield from made[here]
 
     def line(self, text: str, latent: Tensor) -> Image.Image:
         """A text of one or more words in one style, on one base line, with natural spaces."""

@@ -66,18 +66,29 @@ def dataset(
     ] = None,
     lexicon: Lexicon = None,
     from_corpus: Corpus = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="So many processes make a range of the numbers each, and then another. Ranges that "
+            "are done outlive a kill: the same command goes on from them.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Write a labelled synthetic data set: as many of each class, with a manifest and a card.
 
     - `gansmith dataset RUN --per-class 6000 --out synthetic/`
     - `gansmith dataset RUN --per-class 6000 --layout parquet --out synthetic/`
+    - `gansmith dataset RUN -n 1000000 --processes 8 --format parquet --out synthetic/`
     - `gansmith dataset RUN --lexicon words.txt -n 100000 --format pairs --out synthetic/`
     """
     from gansmith.synthetic import write_dataset
 
     if lexicon or from_corpus:
-        _word_dataset(run, out, lexicon, from_corpus, n, seed, layout or "imagefolder", device)
+        form = layout or "imagefolder"
+        _word_dataset(run, out, lexicon, from_corpus, n, seed, form, device, processes)
         return
     with _bar("pictures") as progress:
         result = write_dataset(
@@ -88,6 +99,7 @@ def dataset(
             seed=seed,
             layout=layout or "folder",
             device=device,
+            processes=processes,
             progress=progress,
         )
     each = f", {per_class:,} of each of {len(result.classes)} classes" if result.classes else ""
@@ -104,6 +116,7 @@ def _word_dataset(
     seed: int,
     layout: str,
     device: str,
+    processes: int | None,
 ) -> None:
     from gansmith.synthetic.words import write_words
 
@@ -117,6 +130,7 @@ def _word_dataset(
             seed=seed,
             layout=layout,
             device=device,
+            processes=processes,
             progress=progress,
         )
     say(f"{result.count:,} words from {result.texts:,} texts: {result.path}")

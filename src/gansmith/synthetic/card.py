@@ -148,7 +148,7 @@ def command(made: Made, options: str = "") -> str:
     """What makes the data set again."""
     how_many = f"--per-class {made.per_class}" if made.classes else f"-n {made.count}"
     run = shlex.quote(" ".join((made.run or "RUN").split()))
-    form = f"--seed {made.seed} --layout {made.layout}"
+    form = f"--seed {made.seed} --layout {made.layout}" + " --processes N" * made.by_range
     return f"gansmith dataset {run} {options}{how_many} {form} --out FOLDER"
 
 

@@ -32,29 +32,37 @@ class Folder:
 
     def write(self, name: str, content: bytes) -> None:
         """One file; `name` with "/" between folders."""
-        with self._made(name).open("wb") as file:
+        with self._new(name) as path, path.open("wb") as file:
             file.write(content)
-        self._enter(name, len(content), hashlib.sha256(content).hexdigest())
+        self.enter(name, len(content), hashlib.sha256(content).hexdigest())
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """One large file, written in pieces."""
-        path = self._made(name)
-        with path.open("wb") as file:
-            yield file
-        with path.open("rb") as file:
-            self._enter(name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+        with self._new(name) as path:
+            with path.open("wb") as file:
+                yield file
+            size, sha256 = path.stat().st_size, sha256_of(path)
+        self.enter(name, size, sha256)
 
-    def _made(self, name: str) -> Path:
+    @contextmanager
+    def _new(self, name: str) -> Iterator[Path]:
+        """Where a file is written."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        yield path
 
-    def _enter(self, name: str, size: int, sha256: str) -> None:
+    def enter(self, name: str, size: int, sha256: str) -> None:
+        """Into the manifest."""
         entry = json.dumps({"bytes": size, "sha256": sha256})
         self._manifest.write(f"{',' * (self.count > 0)}\n  {json.dumps(name)}: {entry}")
         self.count += 1
         self.bytes += size
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -63,19 +71,21 @@ def new_folder(out: Path, head: Mapping[str, Any]) -> Iterator[Folder]:
 
     Where anything goes wrong, nothing stays. `head` is what the manifest says besides the files.
     """
-    with clear_errors(out, AGAIN), _only_writer(out) as unfinished:
-        _require_free(out)
+    require_free(out)
+    with clear_errors(out, AGAIN), only_writer(out) as unfinished:
+        require_free(out)
         shutil.rmtree(unfinished, ignore_errors=True)  # of one that was killed
         try:
             unfinished.mkdir()
-            with _manifest(unfinished, head) as manifest:
+            with manifest_in(unfinished, head) as manifest:
                 yield Folder(unfinished, manifest)
-            _keep(unfinished, out)
+            keep(unfinished, out)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _require_free(out: Path) -> None:
+def require_free(out: Path) -> None:
+    """Raise a GansmithError where `out` holds something, or can't be made anew."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise GansmithError(
             f"--out {out}: expected a new or empty folder, found one that holds something; give "
@@ -89,9 +99,8 @@ def _require_free(out: Path) -> None:
 
 
 @contextmanager
-def _only_writer(out: Path) -> Iterator[Path]:
-    """Hold the temporary folder's name, so that two processes do not fill the same one."""
-    _require_free(out)
+def only_writer(out: Path) -> Iterator[Path]:
+    """Hold the temporary folder's name, so that two commands do not fill the same one."""
     parent = out.resolve().parent
     parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(parent / f".tmp-{out.resolve().name}.lock")
@@ -109,7 +118,7 @@ def _only_writer(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _manifest(folder: Path, head: Mapping[str, Any]) -> Iterator[IO[str]]:
+def manifest_in(folder: Path, head: Mapping[str, Any]) -> Iterator[IO[str]]:
     """manifest.json: `head`, and as its last entry "files", which the caller fills."""
     with (folder / MANIFEST).open("w", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(dict(head), indent=1).removesuffix("\n}") + ',\n "files": {')
@@ -117,7 +126,8 @@ def _manifest(folder: Path, head: Mapping[str, Any]) -> Iterator[IO[str]]:
         file.write("\n }\n}\n")
 
 
-def _keep(unfinished: Path, out: Path) -> None:
+def keep(unfinished: Path, out: Path) -> None:
+    """Give a complete folder its name."""
     if hasattr(os, "sync"):
         os.sync()  # all the pictures at once: a name on disk must not outlive what it names
     if out.is_dir():

@@ -7,7 +7,6 @@ import math
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -40,10 +39,9 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """`count` examples of one size, to be read once."""
+    """Examples of one size, to be read once."""
 
     each: Iterator[Example]
-    count: int
     shape: tuple[int, ...]  # (H, W, C)
     classes: tuple[str, ...] | None
 
@@ -52,11 +50,6 @@ class Examples:
         """Of one picture as PNG: deflate never makes noise much larger, a row has a byte more."""
         height, width, channels = self.shape
         return height * (width * channels + 1) * 1001 // 1000 + 200
-
-    def shards(self, per_shard: int) -> Iterator[tuple[int, int, Iterator[Example]]]:
-        """(number, how many there are in all, the examples) of each shard."""
-        total = math.ceil(self.count / per_shard)
-        return ((number, total, islice(self.each, per_shard)) for number in range(total))
 
 
 def counted(things: Iterator[Thing], total: int, progress: Progress | None) -> Iterator[Thing]:
@@ -67,41 +60,56 @@ def counted(things: Iterator[Thing], total: int, progress: Progress | None) -> I
             progress(done, total)
 
 
-def write_folder(folder: Folder, examples: Examples, per_shard: int | None) -> None:
+def per_shard_of(layout: str, per_shard: int | None, most_bytes: int) -> int | None:
+    """How many examples of at most so many bytes a file holds; None where each has its own.
+
+    Raises a GansmithError where `per_shard` asks for what can't be.
+    """
+    if per_shard is not None and per_shard < 1:
+        raise GansmithError(f"per_shard: expected 1 or more, found {per_shard}")
+    if layout == "folder":
+        if per_shard is not None:
+            raise GansmithError("per_shard: pictures in folders have no shards; leave it out")
+        return None
+    if layout == "parquet":
+        return per_shard or max(1, SHARD_BYTES // most_bytes)
+    # In a tar every member has a header and is rounded up to 512 bytes, KEY.cls takes two of those.
+    return per_shard or min(SHARD_EXAMPLES, max(1, SHARD_BYTES // (most_bytes + 2048)))
+
+
+def numbered(layout: str, count: int, per_shard: int | None) -> Iterator[tuple[str, int]]:
+    """The part of its name that tells a shard from others, and how many examples it holds at most."""
+    per_shard = per_shard or count
+    total = math.ceil(count / per_shard)
+    form = {"parquet": "{number:05d}-of-{total:05d}", "webdataset": "{number:06d}"}.get(layout, "")
+    return ((form.format(number=number, total=total), per_shard) for number in range(total))
+
+
+def write_folder(folder: Folder, examples: Examples, part: str) -> None:
     """train/CLASS/000000.png …, or train/000000.png … where there are no classes."""
-    if per_shard is not None:
-        raise GansmithError("per_shard: pictures in folders have no shards; leave it out")
     for example in examples.each:
         folder.write(f"train/{example.name}.png", example.png)
 
 
-def write_parquet(folder: Folder, examples: Examples, per_shard: int | None) -> None:
-    """data/train-00000-of-00001.parquet …, as Hugging Face lays out pictures."""
+def write_parquet(folder: Folder, examples: Examples, part: str) -> None:
+    """data/train-PART.parquet, as Hugging Face lays out pictures."""
     write = parquet_writer(examples.classes)
-    per_shard = per_shard or max(1, SHARD_BYTES // examples.most_bytes)
     group = min(ROW_GROUP, max(1, GROUP_BYTES // examples.most_bytes))
-    for number, total, shard in examples.shards(per_shard):
-        rows = (parquet_row(f"{e.name}.png", e.image, e.label) for e in shard)
-        with folder.open(f"data/train-{number:05d}-of-{total:05d}.parquet") as file:
-            write(file, rows, group)
+    rows = (parquet_row(f"{e.name}.png", e.image, e.label) for e in examples.each)
+    with folder.open(f"data/train-{part}.parquet") as file:
+        write(file, rows, group)
 
 
-def write_webdataset(folder: Folder, examples: Examples, per_shard: int | None) -> None:
-    """train-000000.tar …: KEY.png and, where there are classes, KEY.cls with the class's number.
+def write_webdataset(folder: Folder, examples: Examples, part: str) -> None:
+    """train-PART.tar: KEY.png and, where there are classes, KEY.cls with the class's number.
 
     The class's folder is part of the key: a reader of folders sees the classes as well.
     """
-    # In a tar every member has a header and is rounded up to 512 bytes, KEY.cls takes two of those.
-    per_shard = per_shard or min(
-        SHARD_EXAMPLES, max(1, SHARD_BYTES // (examples.most_bytes + 2048))
-    )
-    for number, _, shard in examples.shards(per_shard):
-        name = f"train-{number:06d}.tar"
-        with folder.open(name) as file, tarfile.open(fileobj=file, mode="w") as tar:
-            for example in shard:
-                add_to_tar(tar, f"{example.name}.png", example.png)
-                if example.label is not None:
-                    add_to_tar(tar, f"{example.name}.cls", str(example.label).encode())
+    with folder.open(f"train-{part}.tar") as file, tarfile.open(fileobj=file, mode="w") as tar:
+        for example in examples.each:
+            add_to_tar(tar, f"{example.name}.png", example.png)
+            if example.label is not None:
+                add_to_tar(tar, f"{example.name}.cls", str(example.label).encode())
 
 
 def add_to_tar(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -112,7 +120,8 @@ def add_to_tar(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.members.clear()  # type: ignore[attr-defined]  # which it would keep, a kilobyte for each
 
 
-LAYOUTS: dict[str, Callable[[Folder, Examples, int | None], None]] = {
+# What writes one shard, or all pictures that are files of their own.
+LAYOUTS: dict[str, Callable[[Folder, Examples, str], None]] = {
     "folder": write_folder,
     "parquet": write_parquet,
     "webdataset": write_webdataset,

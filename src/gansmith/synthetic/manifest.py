@@ -12,6 +12,7 @@ import torch
 
 from gansmith.config import Config
 from gansmith.origin import source_of, terms_of
+from gansmith.samples import arrow
 
 NOT_REAL = (
     "This is not real data: a generator made the pictures, and the labels say what it was asked for. "
@@ -30,6 +31,7 @@ class Made:
         shape: (H, W, C) of a picture; W is 0 where they differ.
         classes, folders: each class's name, and as the name of a folder; none for no classes.
         figures: any JSON, None for none.
+        by_range: whether its shards are named by what is in them, as several processes make them.
     """
 
     run: str | None
@@ -45,6 +47,7 @@ class Made:
     seed: int
     device: str
     figures: Any
+    by_range: bool = False
 
     @property
     def source(self) -> str:
@@ -84,6 +87,18 @@ def manifest(made: Made) -> dict[str, Any]:
     }
 
 
+def order(made: Made, per_shard: int) -> dict[str, Any]:
+    """What must be the same for one that is half made to be gone on with."""
+    return {
+        "generator": made.sha256,
+        "seed": made.seed,
+        "layout": made.layout,
+        "count": made.count,
+        "per_shard": per_shard,
+        **versions(made),
+    }
+
+
 def versions(made: Made) -> dict[str, str]:
     """What the bytes depend on besides weights and seed."""
     found = {
@@ -94,7 +109,5 @@ def versions(made: Made) -> dict[str, str]:
         "device": made.device,
     }
     if made.layout == "parquet":
-        import pyarrow
-
-        found["pyarrow"] = pyarrow.__version__
+        found["pyarrow"] = arrow()[0].__version__
     return found

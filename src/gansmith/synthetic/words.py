@@ -23,11 +23,13 @@ from gansmith.errors import GansmithError
 from gansmith.generate import Model, load
 from gansmith.imaging import png_bytes
 from gansmith.samples import ROW_GROUP, parquet_writer
-from gansmith.scribe import INK, Scribe, Word
+from gansmith.scribe import INK, PAGE, Scribe, Word
 from gansmith.synthetic.card import word_card
 from gansmith.synthetic.folder import Folder, new_folder
-from gansmith.synthetic.layouts import Progress, add_to_tar, counted
-from gansmith.synthetic.manifest import Made, manifest
+from gansmith.synthetic.layouts import Progress, add_to_tar, counted, numbered
+from gansmith.synthetic.manifest import Made, manifest, order
+from gansmith.synthetic.ranges import Span, cut, range_size, ranges_in
+from gansmith.synthetic.workers import check_processes, make_ranges
 from gansmith.writing import stack
 
 SHEET, SHOWN = ".assets/samples.png", 40
@@ -35,7 +37,7 @@ SHARD = 10_000  # words of a tar or a Parquet file
 MARGIN = 2  # columns of paper left and right of the ink
 SPACE = "<space>"  # as PyLaia spells it
 
-Written = Callable[[Folder, Iterator[Word], int], None]
+Named = Iterator[tuple[str, Word]]
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,12 @@ def write_words(
     seed: int = 0,
     layout: str = "imagefolder",
     device: str = "auto",
+    processes: int | None = None,
     progress: Progress | None = None,
 ) -> WordsResult:
     """Write a data set of words to the new folder `out`: whole, or not at all.
+
+    With `processes`, range by range as `write_dataset` does.
 
     Args:
         run: a run's or a model's folder, or a generator of words.
@@ -70,27 +75,62 @@ def write_words(
         n: how many in all; each text once if None.
         seed: of the styles; each word has its own.
         layout: "imagefolder", "parquet", "pairs", "pylaia" or "webdataset".
+        processes: how many make it; those take "parquet", "pairs" or "webdataset".
 
     Raises:
-        GansmithError: no such layout, no text that can be written, `out` not empty, no room.
+        GansmithError: no such layout, no text that can be written, `out` not empty or begun
+            otherwise, no room, a process that is lost.
     """
     out = Path(out)
     if layout not in WORD_LAYOUTS:
         raise GansmithError(f"--layout: expected {', '.join(WORD_LAYOUTS)}, found {layout!r}")
     if n is not None and n < 1:
         raise GansmithError(f"-n: expected how many to make, 1 or more, found {n}")
+    check_processes(processes)
     model = run if isinstance(run, Model) else load(run, device)
     scribe = Scribe(model)
     texts, left_out = writable(scribe, lexicon, corpus)
     count = n or len(texts)
-    made = _made(model, None if isinstance(run, Model) else Path(run), layout, count, seed)
+    by_range = processes is not None
+    if by_range and layout not in BY_RANGE:
+        raise GansmithError(
+            f"--processes: {layout} has a file that lists all words, which is one process's work; "
+            "take --layout parquet, pairs or webdataset"
+        )
+    made = _made(
+        model, None if isinstance(run, Model) else Path(run), layout, count, seed, by_range
+    )
     head = manifest(made) | {"words": _described(texts, left_out, lexicon or corpus)}
-    with new_folder(out, head) as folder:
-        folder.write("README.md", word_card(made, SHEET).encode())
-        folder.write(SHEET, _sheet(scribe, texts, seed))
-        each = counted(scribe.stream(texts, count, seed), count, progress)
-        WORD_LAYOUTS[layout](folder, each, count)
+    beside = {"README.md": word_card(made, SHEET).encode(), SHEET: _sheet(scribe, texts, seed)}
+    if processes is None:
+        each = _named(counted(scribe.stream(texts, count, seed), count, progress), 0)
+        with new_folder(out, head) as folder:
+            for name, content in beside.items():
+                folder.write(name, content)
+            for part, most in numbered(layout, count, SHARD if layout in SHARDED else None):
+                WORD_LAYOUTS[layout](folder, islice(each, most), part)
+    else:
+        spans = cut(count, range_size(None, PAGE))
+        asked = order(made, len(spans[0])) | {"texts": _digest(texts)}
+        with ranges_in(out, asked) as ranges:
+            make_ranges(
+                ranges, spans, model, Texts(tuple(texts), seed, layout), processes, progress
+            )
+            ranges.finish(spans, head, beside)
     return WordsResult(out, layout, count, len(texts), left_out)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a range of the words is written by."""
+
+    texts: tuple[str, ...]
+    seed: int
+    layout: str
+
+    def write(self, folder: Folder, model: Model, span: Span) -> None:
+        words = Scribe(model).stream(self.texts, len(span), self.seed, span.start)
+        WORD_LAYOUTS[self.layout](folder, _named(words, span.start), span.name)
 
 
 def writable(scribe: Scribe, lexicon: Path | None, corpus: Path | None) -> tuple[list[str], int]:
@@ -115,27 +155,27 @@ def texts_of(lexicon: Path | None, corpus: Path | None) -> list[str]:
     return normalise(read_text(corpus)).split()
 
 
-def write_imagefolder(folder: Folder, words: Iterator[Word], count: int) -> None:
+def write_imagefolder(folder: Folder, words: Named, part: str) -> None:
     """train/000000.png … and train/metadata.jsonl: Hugging Face's, as TrOCR's trainers take it."""
     with folder.open("train/metadata.jsonl") as listed:
-        for name, word in _named(words):
+        for name, word in words:
             folder.write(f"train/{name}.png", word_png(word))
             row = {"file_name": f"{name}.png", "text": word.text}
             listed.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
 
 
-def write_pairs(folder: Folder, words: Iterator[Word], count: int) -> None:
+def write_pairs(folder: Folder, words: Named, part: str) -> None:
     """000000.png beside 000000.gt.txt, as kraken and Calamari take them."""
-    for name, word in _named(words):
+    for name, word in words:
         folder.write(f"train/{name}.png", word_png(word))
         folder.write(f"train/{name}.gt.txt", f"{word.text}\n".encode())
 
 
-def write_pylaia(folder: Folder, words: Iterator[Word], count: int) -> None:
+def write_pylaia(folder: Folder, words: Named, part: str) -> None:
     """imgs/000000.png …, train.txt with `000000 h e l l o`, and syms.txt, as PyLaia takes them."""
     symbols = {SPACE}  # between words, without which PyLaia does not begin to train
     with folder.open("train.txt") as listed:
-        for name, word in _named(words):
+        for name, word in words:
             folder.write(f"imgs/{name}.png", word_png(word))
             tokens = [SPACE if c == " " else c for c in characters(word.text)]
             symbols.update(tokens)
@@ -145,39 +185,34 @@ def write_pylaia(folder: Folder, words: Iterator[Word], count: int) -> None:
     folder.write("syms.txt", text.encode())
 
 
-def write_parquet(folder: Folder, words: Iterator[Word], count: int) -> None:
-    """data/train-00000-of-00001.parquet …, with the columns image and text."""
-    total = -(-count // SHARD)
-    named, write = _named(words), parquet_writer(None, ("text",))
-    for number in range(total):
-        rows = (
-            {"image": {"bytes": word_png(word), "path": f"{name}.png"}, "text": word.text}
-            for name, word in islice(named, SHARD)
-        )
-        with folder.open(f"data/train-{number:05d}-of-{total:05d}.parquet") as file:
-            write(file, rows, ROW_GROUP)
+def write_parquet(folder: Folder, words: Named, part: str) -> None:
+    """data/train-PART.parquet, with the columns image and text."""
+    write = parquet_writer(None, ("text",))
+    rows = (
+        {"image": {"bytes": word_png(word), "path": f"{name}.png"}, "text": word.text}
+        for name, word in words
+    )
+    with folder.open(f"data/train-{part}.parquet") as file:
+        write(file, rows, ROW_GROUP)
 
 
-def write_webdataset(folder: Folder, words: Iterator[Word], count: int) -> None:
-    """train-000000.tar …: KEY.png and KEY.txt."""
-    named = _named(words)
-    for number in range(-(-count // SHARD)):
-        with (
-            folder.open(f"train-{number:06d}.tar") as file,
-            tarfile.open(fileobj=file, mode="w") as tar,
-        ):
-            for name, word in islice(named, SHARD):
-                add_to_tar(tar, f"{name}.png", word_png(word))
-                add_to_tar(tar, f"{name}.txt", word.text.encode())
+def write_webdataset(folder: Folder, words: Named, part: str) -> None:
+    """train-PART.tar: KEY.png and KEY.txt."""
+    with folder.open(f"train-{part}.tar") as file, tarfile.open(fileobj=file, mode="w") as tar:
+        for name, word in words:
+            add_to_tar(tar, f"{name}.png", word_png(word))
+            add_to_tar(tar, f"{name}.txt", word.text.encode())
 
 
-WORD_LAYOUTS: dict[str, Written] = {
+WORD_LAYOUTS: dict[str, Callable[[Folder, Named, str], None]] = {
     "imagefolder": write_imagefolder,
     "parquet": write_parquet,
     "pairs": write_pairs,
     "pylaia": write_pylaia,
     "webdataset": write_webdataset,
 }
+SHARDED = ("parquet", "webdataset")
+BY_RANGE = ("parquet", "pairs", "webdataset")
 
 
 def word_png(word: Word) -> bytes:
@@ -189,8 +224,12 @@ def word_png(word: Word) -> bytes:
     return png_bytes(Image.fromarray(np.ascontiguousarray(cut)))
 
 
-def _named(words: Iterator[Word]) -> Iterator[tuple[str, Word]]:
-    return ((f"{number:06d}", word) for number, word in enumerate(words))
+def _named(words: Iterator[Word], start: int) -> Named:
+    return ((f"{number:06d}", word) for number, word in enumerate(words, start))
+
+
+def _digest(texts: list[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _sheet(scribe: Scribe, texts: list[str], seed: int) -> bytes:
@@ -213,7 +252,9 @@ def _described(texts: list[str], left_out: int, file: Path | None) -> dict[str, 
     }
 
 
-def _made(model: Model, run: Path | None, layout: str, count: int, seed: int) -> Made:
+def _made(
+    model: Model, run: Path | None, layout: str, count: int, seed: int, by_range: bool
+) -> Made:
     weights = checkpoint.encode(model.network.state_dict())
     name = None
     if run is not None:
@@ -234,4 +275,5 @@ def _made(model: Model, run: Path | None, layout: str, count: int, seed: int) ->
         seed=seed,
         device=model.device.type,
         figures=None,
+        by_range=by_range,
     )
