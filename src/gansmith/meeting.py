@@ -12,19 +12,20 @@ import time
 import uuid
 from datetime import timedelta
 
-import torch.distributed as dist
+from torch.distributed import DistStoreError
+from torch.distributed.distributed_c10d import PrefixStore, Store
 
 GLANCE = 0.05  # seconds
 
 
-def meet(store: dist.Store, rank: int, size: int, patience: timedelta) -> dist.Store:
+def meet(store: Store, rank: int, size: int, patience: timedelta) -> Store:
     """A part of the store that nobody used before: the same for all `size` processes of this start.
 
     Each writes a name that nobody had before it. The first process puts the names it sees into a
     list, and takes a new look until everyone has found its own in there. What is left of an earlier
     start can't pass: in a list with an old name, the one that it stands for misses its new one.
 
-    Raises dist.DistStoreError where they have not met in time.
+    Raises DistStoreError where they have not met in time.
     """
     until, own = time.monotonic() + patience.total_seconds(), uuid.uuid4().hex
     store.set(f"name/{rank}", own)
@@ -38,6 +39,6 @@ def meet(store: dist.Store, rank: int, size: int, patience: timedelta) -> dist.S
         if len(names) == size and names[rank] == own:
             store.set(f"{here}/{rank}", "")
             if store.check([f"{here}/{other}" for other in range(size)]):
-                return dist.PrefixStore(here, store)
+                return PrefixStore(here, store)
         time.sleep(GLANCE)
-    raise dist.DistStoreError("they did not come in time")
+    raise DistStoreError("they did not come in time")
