@@ -18,6 +18,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# Imported later, by torch itself, its functions' defaults would hold the group, and nothing end it.
+import torch.distributed.nn.functional
 import torch.nn.functional as F
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
@@ -162,10 +165,16 @@ def join() -> World:
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     except (dist.DistError, RuntimeError, ValueError) as error:
         raise Lost(f"the other processes of this run can't be reached: {error}") from None
-    # Left to the interpreter's end, gloo's threads now and then abort a process that has done all.
-    atexit.register(dist.destroy_process_group)
+    # A thread of gloo's that lets go of a message while the interpreter ends aborts the process.
+    atexit.register(leave)
     _here = World(dist.get_rank(), dist.get_world_size())
     return _here
+
+
+def leave() -> None:
+    """End the connection to the others, and its threads."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def is_loss(error: BaseException) -> bool:
