@@ -5,8 +5,8 @@
 Runs of two processes on the embedded digits. Up to three times a run (as often as all are started
 anew), at a random moment after the last start has got on, the first process or the other is killed
 with SIGKILL. Each run must come to its end by itself and with status 0, go on from the newest
-checkpoint there was, and should leave the model of a run that was not interrupted, to the byte. One that
-has not ended in four minutes hangs; that, and whatever is lost, ends the benchmark with an error.
+checkpoint there was, and should leave the model of a run that was not interrupted, to the byte. One
+that has not ended in four minutes hangs; that, and whatever is lost, ends the benchmark with an error.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    luck, found, same = random.Random(options.seed), [], 0
+    luck, same = random.Random(options.seed), 0
+    found: list[dict[str, int]] = []
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as folder:
         play(Path(folder) / "reference", 0, luck)
