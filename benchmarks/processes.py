@@ -4,8 +4,10 @@
 
 Each pair is two runs on the embedded digits of as many images, one after the other; the figure is
 the median ratio of images a second. Then what is sent: how long the means of a step's gradients take,
-once all processes are there, and what that comes to on many machines, by the usual model of a ring
-(Patarasuk & Yuan 2009): 2 (n - 1) / n · bytes / bandwidth + 2 (n - 1) · latency.
+once all processes are there, how many small messages a step has besides (batch norm's statistics,
+figures), and what that comes to on many machines: gradients by the usual model of a ring (Patarasuk &
+Yuan 2009), 2 (n - 1) / n · bytes / bandwidth + 2 (n - 1) · latency, and small messages along a tree and
+back, 2 ⌈log₂ n⌉ · latency each. n are machines: within one GPUs are taken to be as one.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
+import gansmith
 from benchmarks import record
 from gansmith.config import Config, DataSpec
 from gansmith.models import build_networks
@@ -30,7 +34,7 @@ from gansmith.recipes import recipe
 from gansmith.world import World, join
 
 SPEC = DataSpec(kind="pictures", shape=(1, 32, 32), classes=tuple("0123456789"))
-TIMES = 200
+TIMES, STEPS, SMALL = 200, 32, 256
 # Of a message between two machines: gigabits a second and microseconds, of data centres.
 LINKS = {
     "25 Gb/s": (25e9 / 8, 20e-6),
@@ -61,9 +65,10 @@ def weights(config: Config) -> list[int]:
 
 
 def send() -> None:
-    """What torchrun starts: the time of each player's mean, when all are there, as JSON."""
+    """What torchrun starts: the time of each player's mean, and of a small message, when all are there,
+    as JSON, and how many messages a step of a run has."""
     world, found = join(), []
-    for count in weights(recipe("fast")):
+    for count in [*weights(recipe("fast")), SMALL]:
         gradients, times = torch.randn(count), []
         for _ in range(TIMES):
             dist.barrier()
@@ -71,8 +76,28 @@ def send() -> None:
             world.mean(gradients)
             times.append(time.perf_counter() - begun)
         found.append(median(times))
+    messages = messages_of_a_step()
     if world.is_main:
-        print(json.dumps(found))
+        print(json.dumps([*found, messages]))
+
+
+def messages_of_a_step() -> float:
+    """How many means and sums: a run twice as long less two, without what a start costs."""
+    noted, plain = [0], dist.all_reduce
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        noted[0] += 1
+        return plain(*arguments, **options)
+
+    dist.all_reduce = counted
+    with tempfile.TemporaryDirectory() as folder:
+        size = recipe("fast").batch_size
+        for steps in (STEPS, 2 * STEPS):
+            noted.append(noted[0])
+            gansmith.train(
+                "digits", recipe="fast", images=size * steps, evaluate_n=16, out=f"{folder}/{steps}"
+            )
+    return (noted[0] - 2 * noted[-1]) / STEPS
 
 
 def sent(processes: int) -> list[float]:
@@ -86,6 +111,11 @@ def sent(processes: int) -> list[float]:
         text=True,
     )
     return [float(x) for x in json.loads(done.stdout.splitlines()[-1])]
+
+
+def tree(machines: int, latency: float) -> float:
+    """Seconds that a small message takes to all and back."""
+    return 2 * (machines - 1).bit_length() * latency
 
 
 def ring(size: int, machines: int, bandwidth: float, latency: float) -> float:
@@ -110,11 +140,18 @@ def main(arguments: list[str] | None = None) -> None:
         (speed(options.images, n, max(1, cores // n)), speed(options.images, 1, cores))
         for _ in range(options.pairs)
     ]
-    ratio, messages = median(a / b for a, b in pairs), sent(n)
+    ratio, (*means, small, messages) = median(a / b for a, b in pairs), sent(n)
     step = recipe("fast").batch_size / median(a for a, _ in pairs)
     sizes = [4 * count for count in weights(recipe("fast"))]
     model = {
-        f"{name}, {hosts} hosts": round(sum(1000 * ring(s, hosts, *link) for s in sizes), 2)
+        f"{name}, {hosts} hosts": round(
+            1000
+            * (
+                sum(ring(size, hosts, *link) for size in sizes)
+                + (messages - len(sizes)) * tree(hosts, link[1])
+            ),
+            2,
+        )
         for name, link in LINKS.items()
         for hosts in (2, 16)
     }
@@ -122,8 +159,10 @@ def main(arguments: list[str] | None = None) -> None:
         "images_a_second": [[round(a), round(b)] for a, b in pairs],
         "ratio": round(ratio, 3),
         "step_ms": round(1000 * step, 2),
-        "means_ms": [round(1000 * t, 3) for t in messages],
-        "share_of_step": round(sum(messages) / step, 3),
+        "means_ms": [round(1000 * t, 3) for t in means],
+        "small_ms": round(1000 * small, 3),
+        "messages": messages,
+        "means_share_of_step": round(sum(means) / step, 3),
         "bytes": sizes,
         "model_ms": model,
     }
