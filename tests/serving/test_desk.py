@@ -20,23 +20,31 @@ class Kitchen:
         self.batches: list[list[int]] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
+        self.makers: list[int] = []
+
+    def prepare(self) -> None:
+        self.makers.append(threading.get_ident())
 
     def make(self, rows: Sequence[int]) -> list[int]:
         assert self.may_go_on.wait(10)
         self.batches.append(list(rows))
+        assert threading.get_ident() in self.makers
         if 13 in rows:
             raise ValueError("thirteen")
         return [10 * row for row in rows]
 
 
 def served(
-    use: Callable[[Kitchen, Desk[int, int]], Awaitable[None]], delay: float = 0.02, room: int = 100
+    use: Callable[[Kitchen, Desk[int, int]], Awaitable[None]],
+    delay: float = 0.02,
+    room: int = 100,
+    makers: int = 1,
 ) -> Kitchen:
     """`use` of a desk that works."""
     kitchen = Kitchen()
 
     async def run() -> None:
-        desk = Desk[int, int](kitchen.make, TOGETHER, delay, room)
+        desk = Desk[int, int](kitchen.make, TOGETHER, delay, room, makers, kitchen.prepare)
         work = asyncio.create_task(desk.work())
         try:
             async with asyncio.timeout(20):
@@ -72,13 +80,38 @@ def test_a_large_order_does_not_keep_the_others_waiting() -> None:
         await asyncio.sleep(0.1)
         small = asyncio.create_task(desk.ask([100]))
         await asyncio.sleep(0.1)
+        ended: list[str] = []
+        small.add_done_callback(lambda _: ended.append("small"))
+        large.add_done_callback(lambda _: ended.append("large"))
         kitchen.may_go_on.set()
         assert await small == [1000]
-        assert not large.done()
         assert await large == [10 * n for n in range(12)]
+        await asyncio.sleep(0)
+        assert ended == ["small", "large"]
 
     batches = served(use, delay=0).batches
     assert batches[:3] == [[0, 1, 2, 3], [4, 5, 6, 7], [100, 8, 9, 10]]
+
+
+def test_makers_work_side_by_side_and_each_row_comes_back_to_its_place() -> None:
+    later = threading.Event()
+
+    async def use(kitchen: Kitchen, desk: Desk[int, int]) -> None:
+        plain = desk.make
+
+        def make(rows: Sequence[int]) -> Sequence[int]:
+            if 0 in rows:
+                assert later.wait(10)  # the first batch ends last
+            elif 8 in rows:
+                later.set()
+            return plain(rows)
+
+        desk.make = make
+        assert await desk.ask(list(range(12))) == [10 * n for n in range(12)]
+
+    kitchen = served(use, delay=0, makers=2)
+    assert kitchen.batches == [[4, 5, 6, 7], [8, 9, 10, 11], [0, 1, 2, 3]]
+    assert len(kitchen.makers) == 2
 
 
 def test_more_than_may_wait_is_refused_and_there_is_room_again() -> None:

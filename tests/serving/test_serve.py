@@ -70,7 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def at(folder: Path) -> Iterator[str]:
-    with running(folder, "--most", "40", "--delay", "20") as address:
+    two = {"OMP_NUM_THREADS": "2"}  # so that two make at once
+    with running(folder, "--most", "40", "--delay", "20", **two) as address:
         yield address
 
 

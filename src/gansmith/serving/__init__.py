@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gansmith.serving.orders import Limits
 
 PORT = 8080  # SageMaker's
 BACKLOG = 1024  # connections that may wait to be accepted
+SWITCH = 5e-4  # seconds after which a thread that makes gets the interpreter from one that answers
 GRACE = 10  # seconds that requests have to end once it is told to stop
 
 
@@ -52,6 +54,7 @@ def serve(
         raise GansmithError("serving needs FastAPI: pip install 'gansmith[serve]'") from None
     app = create_app(load(run, device), limits, delay, token)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE)
+    sys.setswitchinterval(SWITCH)
     with listening(host, port) as at:
         place = f"[{host}]" if ":" in host else host
         say(f"http://{place}:{at.getsockname()[1]}   POST /generate, GET /model; /docs shows all")

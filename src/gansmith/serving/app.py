@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import torch
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import (
@@ -23,6 +24,7 @@ from prometheus_client import (
     generate_latest,
 )
 from pydantic import ValidationError
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gansmith.errors import GansmithError
@@ -32,6 +34,7 @@ from gansmith.serving.orders import TYPES, Format, Limits, Order, encode
 from gansmith.serving.studio import Made, Row, studio_of
 
 OPEN = ("/ping",)  # what needs no token: whether it is there
+MAKERS = 2
 
 
 class Service:
@@ -39,7 +42,16 @@ class Service:
 
     def __init__(self, model: Model, limits: Limits, delay: float):
         self.model, self.limits, self.studio = model, limits, studio_of(model)
-        self.desk = Desk[Row, Made](self.studio.make, self.studio.together, delay, limits.waiting)
+        makers = makers_for(model)
+        share = max(1, torch.get_num_threads() // makers)
+        self.desk = Desk[Row, Made](
+            self.studio.make,
+            self.studio.together,
+            delay,
+            limits.waiting,
+            makers=makers,
+            prepare=partial(torch.set_num_threads, share),  # of the thread that calls it
+        )
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "gansmith_requests", "Requests answered.", ["path", "status"], registry=self.registry
@@ -103,9 +115,16 @@ def create_app(
     for kind, status in ((GansmithError, 422), (Bad, 400)):
         app.add_exception_handler(kind, partial(_refused, status))
     app.add_exception_handler(Full, _full)
-    app.middleware("http")(partial(_guarded, app, service, token))
+    paths = frozenset(getattr(route, "path", "") for route in app.routes)
     app.add_middleware(BodyLimit, most=service.limits.body)
+    app.add_middleware(Guard, token=token, paths=paths, requests=service.requests)
     return app
+
+
+def makers_for(model: Model) -> int:
+    """How many threads make, sharing the processors: two, each of which makes while the other waits for
+    the interpreter or for a processor that something else has. A GPU does one thing after another."""
+    return min(MAKERS, torch.get_num_threads()) if model.device.type == "cpu" else 1
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:
@@ -139,22 +158,31 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return await service.answer(order, order.format or _accepted(request))
 
 
-async def _guarded(
-    app: FastAPI,
-    service: Service,
-    token: str | None,
-    request: Request,
-    answer: Callable[[Request], Awaitable[Response]],
-) -> Response:
-    """Let in who may come in, and count."""
-    path = request.url.path
-    if token is None or path in OPEN or _allowed(request, token):
-        response = await answer(request)
-    else:
-        response = _error(401, "expected the header Authorization: Bearer TOKEN")
-    known = path if path in {getattr(route, "path", "") for route in app.routes} else "other"
-    service.requests.labels(known, response.status_code).inc()
-    return response
+class Guard:
+    """Lets in who may come in, and counts answers."""
+
+    def __init__(self, app: ASGIApp, token: str | None, paths: frozenset[str], requests: Counter):
+        self.app, self.token, self.paths, self.requests = app, token, paths, requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status, path = 500, scope["path"]
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            if self.token is None or path in OPEN or _allowed(scope, self.token):
+                await self.app(scope, receive, noted)
+            else:
+                refusal = _error(401, "expected the header Authorization: Bearer TOKEN")
+                await refusal(scope, receive, noted)
+        finally:
+            self.requests.labels(path if path in self.paths else "other", status).inc()
 
 
 class Bad(Exception):
@@ -242,8 +270,8 @@ def _accepted(request: Request) -> Format:
     return "json"
 
 
-def _allowed(request: Request, token: str) -> bool:
-    given = request.headers.get("authorization", "")
+def _allowed(scope: Scope, token: str) -> bool:
+    given = Headers(scope=scope).get("authorization", "")
     return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -21,8 +21,20 @@ class Full(Exception):
 class _Order(Generic[Row, Made]):
     rows: Sequence[Row]
     done: asyncio.Future[list[Made]]
-    made: list[Made] = field(default_factory=list)
+    made: dict[int, Made] = field(default_factory=dict)
     taken: int = 0
+
+    def answer(self, error: Exception | None = None) -> None:
+        """Called by any thread."""
+        self.done.get_loop().call_soon_threadsafe(self._answer, error)
+
+    def _answer(self, error: Exception | None) -> None:
+        if self.done.done():  # the client has gone
+            return
+        if error is None:
+            self.done.set_result([self.made[place] for place in range(len(self.rows))])
+        else:
+            self.done.set_exception(error)
 
 
 _Batch = list[tuple[_Order[Row, Made], int]]  # each row's order, and which of that it is
@@ -32,8 +44,8 @@ class Desk(Generic[Row, Made]):
     """Takes orders of rows, has `together` of them made at once, and gives each client its own.
 
     Clients are served in turn: after as many rows of an order as are made at once the next order's
-    come, so that a large one does not keep the others waiting. All but making itself is done by
-    the event loop's one thread.
+    come, so that a large one does not keep the others waiting. Threads that make take what is next
+    themselves, so that they need not wait for the event loop, which has answers to write.
     """
 
     def __init__(
@@ -42,69 +54,81 @@ class Desk(Generic[Row, Made]):
         together: int,
         delay: float,
         room: int,
+        makers: int = 1,
+        prepare: Callable[[], None] = lambda: None,
     ):
         """
         Args:
-            make: at most `together` rows → what each of them gives; called in a thread of its own.
+            make: at most `together` rows → what each of them gives; called by a maker.
             delay: how many seconds the first row of a batch waits for others, where there is time.
             room: how many rows may wait.
+            makers: how many threads make, a batch each.
+            prepare: called by each of them before all else.
         """
         self.make, self.together, self.delay, self.room = make, together, delay, room
+        self.makers, self.prepare = makers, prepare
         self.waiting = self.batches = self.rows = 0
-        self._orders: deque[_Order[Row, Made]] = deque()
-        self._more = asyncio.Event()
+        self._orders: deque[_Order[Row, Made]] = deque()  # of which not all rows are taken
+        self._asked: set[_Order[Row, Made]] = set()
+        self._closed = False
+        self._changed = threading.Condition()  # of what waits, is made, and is counted
 
     async def ask(self, rows: Sequence[Row]) -> list[Made]:
         """What each of the rows gives, once it is their turn. Raises Full."""
-        if self.waiting + len(rows) > self.room:
-            raise Full
+        if not rows:
+            return []
         order = _Order[Row, Made](rows, asyncio.get_running_loop().create_future())
-        if rows:
+        with self._changed:
+            if self.waiting + len(rows) > self.room:
+                raise Full
             self._orders.append(order)
             self.waiting += len(rows)
-            self._more.set()
-        else:
-            order.done.set_result([])
-        return await order.done
+            self._changed.notify_all()
+        self._asked.add(order)
+        try:
+            return await order.done
+        finally:
+            self._asked.discard(order)
 
     async def work(self) -> None:
         """Serve until cancelled; then whoever still waits is told."""
-        with ThreadPoolExecutor(1, "gansmith-desk") as thread:
-            batch: _Batch[Row, Made] = []
-            try:
-                while True:
-                    await self._gather()
-                    batch = self._take()
-                    if batch:
-                        await self._serve(thread, batch)
-            finally:
-                for order in {*self._orders, *(order for order, _ in batch)}:
-                    order.done.cancel()
-
-    async def _serve(self, thread: ThreadPoolExecutor, batch: _Batch[Row, Made]) -> None:
-        rows = [order.rows[place] for order, place in batch]
+        threads = [
+            threading.Thread(target=self._serve, name=f"gansmith-maker-{n}")
+            for n in range(self.makers)
+        ]
+        for thread in threads:
+            thread.start()
         try:
-            made = await asyncio.get_running_loop().run_in_executor(thread, self.make, rows)
-        except Exception as error:
-            for order, _ in batch:
-                if not order.done.done():
-                    order.done.set_exception(error)
-        else:
-            self._give(batch, made)
+            await asyncio.Event().wait()
+        finally:
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+            for order in self._asked:
+                order.done.cancel()
+            for thread in threads:
+                thread.join()
 
-    async def _gather(self) -> None:
-        """Wait for a row, and a moment for others."""
-        self._more.clear()
-        if not self._orders:
-            await self._more.wait()
-        until = asyncio.get_running_loop().time() + self.delay
-        while self.waiting < self.together:
-            left = until - asyncio.get_running_loop().time()
-            self._more.clear()
+    def _serve(self) -> None:
+        self.prepare()
+        while batch := self._next():
             try:
-                await asyncio.wait_for(self._more.wait(), left)
-            except TimeoutError:
-                return
+                self._give(batch, self.make([order.rows[place] for order, place in batch]))
+            except Exception as error:
+                for order in {order for order, _ in batch}:
+                    order.answer(error)
+
+    def _next(self) -> _Batch[Row, Made]:
+        """Wait for a row, and a moment for others; nothing at the end."""
+        with self._changed:
+            batch: _Batch[Row, Made] = []
+            while not batch and not self._closed:
+                self._changed.wait_for(lambda: self._orders or self._closed)
+                self._changed.wait_for(
+                    lambda: self.waiting >= self.together or self._closed, self.delay
+                )
+                batch = self._take()
+            return [] if self._closed else batch
 
     def _take(self) -> _Batch[Row, Made]:
         """The next rows, without those of clients who have gone."""
@@ -123,8 +147,9 @@ class Desk(Generic[Row, Made]):
         return batch
 
     def _give(self, batch: _Batch[Row, Made], made: Sequence[Made]) -> None:
-        self.batches, self.rows = self.batches + 1, self.rows + len(batch)
-        for (order, _), one in zip(batch, made, strict=True):
-            order.made.append(one)
-            if len(order.made) == len(order.rows) and not order.done.done():
-                order.done.set_result(order.made)
+        with self._changed:
+            self.batches, self.rows = self.batches + 1, self.rows + len(batch)
+            for (order, place), one in zip(batch, made, strict=True):
+                order.made[place] = one
+                if len(order.made) == len(order.rows):
+                    order.answer()
