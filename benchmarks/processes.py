@@ -1,9 +1,10 @@
 """What several processes gain and cost: a run by one with all threads, and by several that share them.
 
-    python -m benchmarks.processes --processes 2 --pairs 5
+    python -m benchmarks.processes --processes 2 --rounds 5
 
-Each pair is two runs on the embedded digits of as many images, one after the other; the figure is
-the median ratio of images a second. Then what is sent: how long the means of a step's gradients take,
+A round is three runs on the embedded digits of as many images, one after the other: by several
+processes, by as many with batch norm's statistics each their own, and by one; the figures are median
+ratios of images a second. Then what is sent: how long the means of a step's gradients take,
 once all processes are there, how many small messages a step has besides (batch norm's statistics,
 figures), and what that comes to on many machines: gradients by the usual model of a ring (Patarasuk &
 Yuan 2009), 2 (n - 1) / n · bytes / bandwidth + 2 (n - 1) · latency, and small messages along a tree and
@@ -43,12 +44,13 @@ LINKS = {
 }
 
 
-def speed(images: int, processes: int, threads: int) -> float:
+def speed(images: int, processes: int, threads: int, statistics: str = "all") -> float:
     """Images a second of a run, its first half left out."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         command = [sys.executable, "-m", "gansmith", "train", "digits", "--out", str(run)]
         command += ["--images", str(images), "--processes", str(processes), "--set", "log_every=10"]
+        command += ["--set", f"bn_statistics={statistics}"]
         threads_each = {"OMP_NUM_THREADS": str(threads)}
         subprocess.run(command, env=os.environ | threads_each, check=True, capture_output=True)
         records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -76,12 +78,12 @@ def send() -> None:
             world.mean(gradients)
             times.append(time.perf_counter() - begun)
         found.append(median(times))
-    messages = messages_of_a_step()
+    messages = [messages_of_a_step(statistics) for statistics in ("all", "own")]
     if world.is_main:
-        print(json.dumps([*found, messages]))
+        print(json.dumps([*found, *messages]))
 
 
-def messages_of_a_step() -> float:
+def messages_of_a_step(statistics: str) -> float:
     """How many means and sums: a run twice as long less two, without what a start costs."""
     noted, plain = [0], dist.all_reduce
 
@@ -95,7 +97,12 @@ def messages_of_a_step() -> float:
         for steps in (STEPS, 2 * STEPS):
             noted.append(noted[0])
             gansmith.train(
-                "digits", recipe="fast", images=size * steps, evaluate_n=16, out=f"{folder}/{steps}"
+                "digits",
+                recipe="fast",
+                images=size * steps,
+                evaluate_n=16,
+                bn_statistics=statistics,
+                out=f"{folder}/{steps}",
             )
     return (noted[0] - 2 * noted[-1]) / STEPS
 
@@ -124,10 +131,24 @@ def ring(size: int, machines: int, bandwidth: float, latency: float) -> float:
     return rounds / machines * size / bandwidth + rounds * latency
 
 
+def modelled(sizes: list[int], messages: float) -> dict[str, float]:
+    """Milliseconds a step of so many messages, of which those of gradients have these sizes."""
+
+    def seconds(hosts: int, bandwidth: float, latency: float) -> float:
+        gradients = sum(ring(size, hosts, bandwidth, latency) for size in sizes)
+        return gradients + (messages - len(sizes)) * tree(hosts, latency)
+
+    return {
+        f"{name}, {hosts} hosts": round(1000 * seconds(hosts, *link), 2)
+        for name, link in LINKS.items()
+        for hosts in (2, 16)
+    }
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=40_960)
     parser.add_argument("--send", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -136,38 +157,34 @@ def main(arguments: list[str] | None = None) -> None:
         return
     cores, n = os.cpu_count() or 1, options.processes
     World(0, n).share(recipe("fast").batch_size)
-    pairs = [
-        (speed(options.images, n, max(1, cores // n)), speed(options.images, 1, cores))
-        for _ in range(options.pairs)
-    ]
-    ratio, (*means, small, messages) = median(a / b for a, b in pairs), sent(n)
-    step = recipe("fast").batch_size / median(a for a, _ in pairs)
-    sizes = [4 * count for count in weights(recipe("fast"))]
-    model = {
-        f"{name}, {hosts} hosts": round(
-            1000
-            * (
-                sum(ring(size, hosts, *link) for size in sizes)
-                + (messages - len(sizes)) * tree(hosts, link[1])
-            ),
-            2,
+    share = max(1, cores // n)
+    rounds = [
+        (
+            speed(options.images, n, share),
+            speed(options.images, n, share, "own"),
+            speed(options.images, 1, cores),
         )
-        for name, link in LINKS.items()
-        for hosts in (2, 16)
-    }
+        for _ in range(options.rounds)
+    ]
+    *means, small, messages, without = sent(n)
+    step = recipe("fast").batch_size / median(a for a, _, _ in rounds)
+    sizes = [4 * count for count in weights(recipe("fast"))]
     result = {
-        "images_a_second": [[round(a), round(b)] for a, b in pairs],
-        "ratio": round(ratio, 3),
+        "images_a_second": [[round(rate) for rate in rates] for rates in rounds],
+        "ratio": round(median(a / c for a, _, c in rounds), 3),
+        "ratio_of_own_statistics": round(median(b / c for _, b, c in rounds), 3),
         "step_ms": round(1000 * step, 2),
         "means_ms": [round(1000 * t, 3) for t in means],
         "small_ms": round(1000 * small, 3),
         "messages": messages,
+        "messages_of_own_statistics": without,
         "means_share_of_step": round(sum(means) / step, 3),
         "bytes": sizes,
-        "model_ms": model,
+        "model_ms": modelled(sizes, messages),
+        "model_ms_of_own_statistics": modelled(sizes, without),
     }
     print(json.dumps(result, indent=1))
-    config = {"processes": n, "pairs": options.pairs, "images": options.images, "cores": cores}
+    config = {"processes": n, "rounds": options.rounds, "images": options.images, "cores": cores}
     print(record.write("processes", config, result))
 
 

@@ -69,6 +69,7 @@ class Config(Section):
     norm: Literal["batch", "none"] = "batch"
     d_norm: Literal["batch", "none"] | None = None  # None: as `norm`
     bn_scale: Literal["learned", "fixed"] = "learned"
+    bn_statistics: Literal["all", "own"] = "all"  # of several processes' pictures, or each its own
     conditional_norm: bool = False  # compact's generator: batch norm by class (docs/log.md)
     init: Literal["dcgan", "keras", "torch"] = "dcgan"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gansmith.config import Config, DataSpec
 from gansmith.models import compact, dcgan, dcgan_keras, mlp, words
-from gansmith.models.layers import init_dcgan, init_keras
+from gansmith.models.layers import init_dcgan, init_keras, keep_statistics
 from gansmith.models.recogniser import Recogniser
 
 __all__ = [
@@ -58,6 +58,9 @@ def build_networks(config: Config, spec: DataSpec) -> Networks:
     if (initialise := INITIALISATIONS[config.init]) is not None:
         for network in pair:
             initialise(network)
+    if config.bn_statistics == "own":
+        for network in pair:
+            keep_statistics(network)
     return Networks(*map(_channels_last, pair))
 
 

@@ -8,20 +8,24 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from gansmith.world import here
+from gansmith.models.masked import MaskedBatchNorm
+from gansmith.world import World, here
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm, ε 1e-5, whose statistics are those of all processes' pictures together.
+    """Batch norm, ε 1e-5, whose statistics are those of all processes' pictures together, unless it is
+    not `shared`.
 
     torch's own synchronised one refuses processors.
     """
+
+    shared = True
 
     def __init__(self, channels: int):
         super().__init__(channels, eps=1e-5)
 
     def forward(self, x: Tensor) -> Tensor:
-        world = here()
+        world = here() if self.shared else World()
         if world.size == 1 or not self.training:
             return super().forward(x)
         wide = x.float()
@@ -50,6 +54,13 @@ def batch_norm(channels: int, scale: str = "learned") -> BatchNorm:
     if scale == "fixed":
         norm.weight.requires_grad_(False)
     return norm
+
+
+def keep_statistics(network: nn.Module) -> None:
+    """Have batch norm's statistics be those of this process's own pictures: no message of any layer."""
+    for module in network.modules():
+        if isinstance(module, (BatchNorm, MaskedBatchNorm)):
+            module.shared = False
 
 
 def init_dcgan(network: nn.Module) -> None:

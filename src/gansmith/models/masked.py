@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gansmith.world import here
+from gansmith.world import World, here
 
 
 def column_mask(widths: Tensor, columns: int, pixels: int) -> Tensor:
@@ -41,8 +41,11 @@ class MaskedBatchNorm(nn.Module):
 
     It gives scale and shift rather than its result, so that whoever uses it can put its own in with
     them: one pass over the map in place of two. `forward` applies them. Maps come in with their
-    padding at zero, and leave so.
+    padding at zero, and leave so. Statistics are those of all processes' words, unless it is
+    not `shared`.
     """
+
+    shared = True
 
     def __init__(self, channels: int, learned: bool = True, momentum: float = 0.1):
         super().__init__()
@@ -67,10 +70,11 @@ class MaskedBatchNorm(nn.Module):
         return scaled(x, scale[None], shift[None], mask)
 
     def _moments(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        world = here() if self.shared else World()
         total, squares = _Sums.apply(x)  # type: ignore[no-untyped-call]
         count = (mask.sum() * x.shape[2]).expand(1)
         count, total, squares = (
-            here().sum(torch.cat([count, total, squares])).tensor_split([1, 1 + len(total)])
+            world.sum(torch.cat([count, total, squares])).tensor_split([1, 1 + len(total)])
         )
         mean = total / count
         var = (squares / count - mean.square()).clamp_min(0)
