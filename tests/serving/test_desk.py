@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from gansmith.serving.desk import Desk, Full
+from gansmith.serving.desk import Closed, Desk, Full
 
 TOGETHER = 4
 
@@ -102,9 +102,10 @@ def test_makers_work_side_by_side_and_each_row_comes_back_to_its_place() -> None
         def make(rows: Sequence[int]) -> Sequence[int]:
             if 0 in rows:
                 assert later.wait(10)  # the first batch ends last
-            elif 8 in rows:
+            made = plain(rows)
+            if 8 in rows:
                 later.set()
-            return plain(rows)
+            return made
 
         desk.make = make
         assert await desk.ask(list(range(12))) == [10 * n for n in range(12)]
@@ -162,7 +163,7 @@ def test_at_the_end_nobody_waits_for_ever(delay: float) -> None:
     async def run() -> None:
         kitchen = Kitchen()
         kitchen.may_go_on.clear()
-        desk = Desk[int, int](kitchen.make, TOGETHER, delay, 100)
+        desk = Desk[int, int](kitchen.make, TOGETHER, delay, 100, 1, kitchen.prepare)
         work = asyncio.create_task(desk.work())
         order = asyncio.create_task(desk.ask([1]))
         await asyncio.sleep(0.1)
@@ -170,5 +171,32 @@ def test_at_the_end_nobody_waits_for_ever(delay: float) -> None:
         kitchen.may_go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await order
+        with pytest.raises(Closed):
+            await desk.ask([1])
+        desk.delay = 0
+        work = asyncio.create_task(desk.work())  # and begun again it serves
+        await asyncio.sleep(0)
+        assert await desk.ask([2]) == [20]
+        work.cancel()
+
+    asyncio.run(run())
+
+
+def test_where_nobody_can_make_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def run() -> None:
+        desk = Desk[int, int](Kitchen().make, TOGETHER, 0, 100)
+        order = asyncio.create_task(desk.ask([1]))
+        await asyncio.sleep(0)
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError):
+            await desk.work()
+        monkeypatch.undo()
+        with pytest.raises(asyncio.CancelledError):
+            await order
+        with pytest.raises(Closed):
+            await desk.ask([1])
 
     asyncio.run(run())

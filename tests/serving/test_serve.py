@@ -189,10 +189,43 @@ def test_more_than_may_wait_is_refused_with_when_to_try_again(folder: Path) -> N
         assert asked(at, n=16).status_code == 200
 
 
+@contextmanager
+def sending(address: str, order: dict[str, Any], short: int = 0) -> Iterator[None]:
+    """A client that goes without waiting for its answer, or before it has sent the last bytes."""
+    body = json.dumps(order).encode()
+    head = f"POST /generate HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + short}\r\n"
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        yield
+
+
+def gone(address: str) -> float:
+    return figure(address, 'gansmith_requests_total{path="/generate",status="499"}')
+
+
+def test_for_who_has_gone_nothing_is_made(folder: Path) -> None:
+    count = 20_000
+    with running(folder, "--most", str(count), "--waiting", str(count)) as address:
+        with sending(address, {"n": count}):
+            while figure(address, "gansmith_desk_rows") == 0:
+                pass
+        while figure(address, "gansmith_desk_waiting"):
+            asked(address, n=1)
+        assert 0 < figure(address, "gansmith_desk_rows") < count
+        assert gone(address) == 1
+        with sending(address, {"n": 1}, short=1):
+            pass
+        while gone(address) == 1:
+            pass
+        assert 'status="500"' not in requests.get(f"{address}/metrics", timeout=60).text
+
+
 def test_a_token_lets_in(folder: Path) -> None:
     with running(folder, "--host", "0.0.0.0", GANSMITH_TOKEN="sesame") as at:
         at = at.replace("0.0.0.0", "127.0.0.1")
-        assert asked(at).status_code == 401
+        refused = asked(at)
+        assert (refused.status_code, refused.headers["Connection"]) == (401, "close")
         assert asked(at, headers={"Authorization": "Bearer wrong"}).status_code == 401
         assert asked(at, headers={"Authorization": "Bearer sesame"}).status_code == 200
         assert requests.get(f"{at}/ping", timeout=60).status_code == 200

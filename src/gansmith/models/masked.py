@@ -73,8 +73,8 @@ class MaskedBatchNorm(nn.Module):
         world = here() if self.shared else World()
         total, squares = _Sums.apply(x)  # type: ignore[no-untyped-call]
         count = (mask.sum() * x.shape[2]).expand(1)
-        count, total, squares = (
-            world.sum(torch.cat([count, total, squares])).tensor_split([1, 1 + len(total)])
+        count, total, squares = world.sum(torch.cat([count, total, squares])).tensor_split(
+            [1, 1 + len(total)]
         )
         mean = total / count
         var = (squares / count - mean.square()).clamp_min(0)

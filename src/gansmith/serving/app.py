@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from fastapi import FastAPI, Request
@@ -29,12 +29,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gansmith.errors import GansmithError
 from gansmith.generate import Model
-from gansmith.serving.desk import Desk, Full
+from gansmith.serving.desk import Closed, Desk, Full
 from gansmith.serving.orders import TYPES, Format, Limits, Order, encode
 from gansmith.serving.studio import Made, Row, studio_of
 
 OPEN = ("/ping",)  # what needs no token: whether it is there
 MAKERS = 2
+GONE = 499  # nginx's, for the figures: nobody reads that answer
+Result = TypeVar("Result")
 
 
 class Service:
@@ -76,12 +78,15 @@ class Service:
         yield
         work.cancel()
 
-    async def answer(self, order: Order, form: Format) -> Response:
-        """Raises GansmithError for what can't be made, and Full."""
+    async def answer(self, request: Request, order: Order, form: Format) -> Response:
+        """Raises GansmithError for what can't be made, Full, and Gone."""
         with self.seconds.time():
             _within(order, self.limits, form, self.model)
             rows = self.studio.rows(order.n, order.seed, order.labels, order.text)
-            made = await self.desk.ask(rows)
+            asking = self.desk.ask(rows)
+            if len(rows) > self.studio.together:  # less is made before anybody could leave
+                asking = _while_there(request, asking)
+            made = await asking
             examples = self.studio.examples(rows, made, order.n)
             body = await asyncio.to_thread(encode, examples, form)
         self.examples.inc(len(examples))
@@ -115,6 +120,8 @@ def create_app(
     for kind, status in ((GansmithError, 422), (Bad, 400)):
         app.add_exception_handler(kind, partial(_refused, status))
     app.add_exception_handler(Full, _full)
+    app.add_exception_handler(Gone, _gone)
+    app.add_exception_handler(Closed, _closed)
     paths = frozenset(getattr(route, "path", "") for route in app.routes)
     app.add_middleware(BodyLimit, most=service.limits.body)
     app.add_middleware(Guard, token=token, paths=paths, requests=service.requests)
@@ -149,13 +156,13 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     async def generate(request: Request) -> Response:
         """New examples: the same seed gives the same bytes."""
         order = await _order(request)
-        return await service.answer(order, order.format or usual)
+        return await service.answer(request, order, order.format or usual)
 
     @app.post("/invocations", **_documented())
     async def invocations(request: Request) -> Response:
         """The same by SageMaker's contract: `Accept` says the form if `format` does not."""
         order = await _order(request)
-        return await service.answer(order, order.format or _accepted(request))
+        return await service.answer(request, order, order.format or _accepted(request))
 
 
 class Guard:
@@ -168,7 +175,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status, path = 500, scope["path"]
+        status, path = GONE, scope["path"]  # unless somebody answers
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -180,13 +187,35 @@ class Guard:
                 await self.app(scope, receive, noted)
             else:
                 refusal = _error(401, "expected the header Authorization: Bearer TOKEN")
+                refusal.headers["Connection"] = "close"  # its body is not read
                 await refusal(scope, receive, noted)
+        except Exception:
+            status = 500
+            raise
         finally:
             self.requests.labels(path if path in self.paths else "other", status).inc()
 
 
 class Bad(Exception):
     """A request that is none."""
+
+
+class Gone(Exception):
+    """A client that did not wait for its answer."""
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """The work's result; if the client goes first it is cancelled. Raises Gone."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(request.receive())  # its body is read: nothing else can come
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Gone
+        return await working
+    finally:
+        working.cancel()
+        leaving.cancel()
 
 
 class BodyLimit:
@@ -279,14 +308,23 @@ def _error(status: int, sentence: str) -> JSONResponse:
     return JSONResponse({"error": sentence}, status)
 
 
-def _refused(status: int, request: Request, error: Exception) -> Response:
+# Coroutines: Starlette calls others in a pool of threads, for which refusals would queue.
+async def _refused(status: int, request: Request, error: Exception) -> Response:
     return _error(status, str(error))
 
 
-def _full(request: Request, error: Exception) -> Response:
+async def _full(request: Request, error: Exception) -> Response:
     answer = _error(429, "as much is waiting as may wait; try again in a second")
     answer.headers["Retry-After"] = "1"
     return answer
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return _error(GONE, "the client has gone")
+
+
+async def _closed(request: Request, error: Exception) -> Response:
+    return _error(503, "it makes nothing any more; it is ending, or has failed")
 
 
 def _documented() -> dict[str, Any]:

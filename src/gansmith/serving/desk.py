@@ -17,6 +17,10 @@ class Full(Exception):
     """As much is waiting as may wait."""
 
 
+class Closed(Exception):
+    """Nobody makes anything any more."""
+
+
 @dataclass(eq=False)
 class _Order(Generic[Row, Made]):
     rows: Sequence[Row]
@@ -74,11 +78,13 @@ class Desk(Generic[Row, Made]):
         self._changed = threading.Condition()  # of what waits, is made, and is counted
 
     async def ask(self, rows: Sequence[Row]) -> list[Made]:
-        """What each of the rows gives, once it is their turn. Raises Full."""
+        """What each of the rows gives, once it is their turn. Raises Full and Closed."""
         if not rows:
             return []
         order = _Order[Row, Made](rows, asyncio.get_running_loop().create_future())
         with self._changed:
+            if self._closed:
+                raise Closed
             if self.waiting + len(rows) > self.room:
                 raise Full
             self._orders.append(order)
@@ -92,13 +98,13 @@ class Desk(Generic[Row, Made]):
 
     async def work(self) -> None:
         """Serve until cancelled; then whoever still waits is told."""
-        threads = [
-            threading.Thread(target=self._serve, name=f"gansmith-maker-{n}")
-            for n in range(self.makers)
-        ]
-        for thread in threads:
-            thread.start()
+        threads: list[threading.Thread] = []
+        self._closed = False
         try:
+            for n in range(self.makers):
+                thread = threading.Thread(target=self._serve, name=f"gansmith-maker-{n}")
+                thread.start()
+                threads.append(thread)
             await asyncio.Event().wait()
         finally:
             with self._changed:
