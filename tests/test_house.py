@@ -70,7 +70,8 @@ FLOORS = [
 OPTIONAL = {"pyarrow", "datasets", "sklearn", "cv2", "onnx", "onnxruntime", "huggingface_hub"}
 OPTIONAL |= {"boto3", "botocore", "fastapi", "starlette", "uvicorn", "prometheus_client", "ray"}
 ADAPTERS = {
-    "serving.app"
+    "serving.app",
+    "serving.guards",
 }  # that are nothing without their library, and imported where it is asked for
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -7,6 +7,7 @@ import http.server
 import io
 import os
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,14 @@ def remote(content: bytes) -> RemoteFile:
 
 
 @pytest.fixture(scope="module")
-def content() -> bytes:
+def published() -> dict[str, Tensor]:
     torch.manual_seed(0)
-    return saved(some_weights())
+    return some_weights()
+
+
+@pytest.fixture(scope="module")
+def content(published: dict[str, Tensor]) -> bytes:
+    return saved(published)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +107,7 @@ def server(content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_fetched_converted_verified_and_used(
-    server: Any, content: bytes, finished: Path, cache: Path
+    server: Any, content: bytes, published: dict[str, Tensor], finished: Path, cache: Path
 ) -> None:
     said: list[str] = []
     space = inception_space(progress=said.append, published=remote(content))
@@ -110,7 +116,7 @@ def test_fetched_converted_verified_and_used(
     assert "Apache 2.0" in said[0]
     assert (space.name, space.resize) == ("inception", "bilinear (TensorFlow 1) to 299x299")
     assert space.weights == weights_hash(space.network.state_dict())[:16]
-    for name, tensor in some_weights_of(content).items():
+    for name, tensor in published.items():
         assert torch.equal(space.network.state_dict()[name], tensor)
     seen = space.embed(torch.randint(0, 256, (1, 1, 9, 9), dtype=torch.uint8))
     assert seen.features.shape == (1, 2048)
@@ -123,11 +129,6 @@ def test_fetched_converted_verified_and_used(
     assert len(server.asked) == len(said) == 1
     left = {path.name for path in (cache / "inception").iterdir()}
     assert left - {"convert.lock"} == {finished.name}
-
-
-def some_weights_of(content: bytes) -> dict[str, Tensor]:
-    weights: dict[str, Tensor] = torch.load(io.BytesIO(content), weights_only=True)
-    return weights
 
 
 def test_a_file_that_was_altered_on_its_way_is_refused(
@@ -211,13 +212,15 @@ class Bomb:
 
 
 def test_a_file_that_would_execute_something_does_not(
-    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    published: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark, path = tmp_path / "executed", tmp_path / "bomb.pth"
-    path.write_bytes(saved({**some_weights_of(content), "fc.bias": Bomb(mark)}))
-    torch.load(path, weights_only=False)
-    assert mark.is_dir(), "the bomb is armed"
-    mark.rmdir()
+    path.write_bytes(saved({**published, "fc.bias": Bomb(mark)}))
+    with zipfile.ZipFile(path) as archive:
+        name = next(n for n in archive.namelist() if n.endswith("data.pkl"))
+        said = archive.read(name)
+    assert b"mkdir" in said, "the bomb is armed"
+    assert str(mark).encode() in said
     monkeypatch.setenv("GANSMITH_INCEPTION", str(path))
     with pytest.raises(GansmithError, match=r"Can't convert .*does not hold tensors alone"):
         inception_space(published=remote(path.read_bytes()))
@@ -235,19 +238,22 @@ def test_a_file_that_would_execute_something_does_not(
     ],
 )
 def test_other_weights_are_not_converted(
-    change: dict[Any, Any], sentence: str, content: bytes, tmp_path: Path
+    change: dict[Any, Any], sentence: str, published: dict[str, Tensor], tmp_path: Path
 ) -> None:
     source, target = tmp_path / "in.pth", tmp_path / "out.safetensors"
-    torch.save({**some_weights_of(content), **change}, source)
+    torch.save({**published, **change}, source)
     with pytest.raises(GansmithError, match=sentence):
         convert_weights.convert(source, target)
     assert list(tmp_path.iterdir()) == [source]
 
 
 def test_missing_weights_are_not_converted(
-    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: bytes,
+    published: dict[str, Tensor],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    weights = some_weights_of(content)
+    weights = dict(published)
     del weights["Mixed_5b.branch1x1.bn.bias"]
     torch.save(weights, tmp_path / "in.pth")
     assert convert_weights.main([str(tmp_path / "in.pth"), str(tmp_path / "out")]) == 2
@@ -259,11 +265,11 @@ def test_missing_weights_are_not_converted(
 
 
 def test_a_conversion_is_the_same_wherever_weights_lie_in_memory(
-    content: bytes, finished: Path, tmp_path: Path
+    published: dict[str, Tensor], finished: Path, tmp_path: Path
 ) -> None:
     apart = {
         name: t.to(memory_format=torch.channels_last) if t.dim() == 4 else t
-        for name, t in some_weights_of(content).items()
+        for name, t in published.items()
     }
     torch.save(dict(reversed(apart.items())), tmp_path / "in.pth")
     convert_weights.convert(tmp_path / "in.pth", tmp_path / "out")

@@ -12,10 +12,8 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ import gansmith
 from gansmith.sagemaker import contract
 from gansmith.sagemaker.bundle import training_archive
 from gansmith.sagemaker.metrics import definitions
+from tests.sagemaker.conftest import Killed
 from tests.sagemaker.test_entry import QUICK
 
 pytestmark = pytest.mark.slow
@@ -153,20 +152,13 @@ def end(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.parametrize("driver", [BASIC, TORCHRUN])
-def test_it_trains_and_goes_on(tmp_path: Path, driver: str) -> None:
+def test_it_trains_and_goes_on(tmp_path: Path, driver: str, killed: Killed) -> None:
     """Killed in the middle of it; by torchrun's driver with two processes."""
     box = Box(tmp_path, driver)
     box.ask(images=1_000_000)
     process = box.start()
     saved = box.ml / "checkpoints" / "run" / "checkpoints"
-    for _ in range(3000):
-        if (saved / "step-000000020").exists():
-            break
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    step = max(int(p.name[5:]) for p in saved.glob("step-*"))
+    step = killed(process, saved)
     box.ask(images=16 * (step + 10))
     said = end(box.start())
     assert f"resuming from step {step:,}" in said

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 
 import gansmith
 from gansmith.sagemaker.bundle import training_archive
+from tests.sagemaker.conftest import Killed
 from tests.sagemaker.test_entry import QUICK
 
 pytest.importorskip("sagemaker_training")
@@ -71,19 +70,14 @@ def end(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.parametrize("environment", [{}, PYTORCH], ids=["base", "pytorch"])
-def test_it_trains_is_killed_and_goes_on(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_it_trains_is_killed_and_goes_on(
+    tmp_path: Path, environment: dict[str, str], killed: Killed
+) -> None:
     base = prepare(tmp_path)
     ask(base, images=1_000_000)
     process = start(base, **environment)
     saved = base / "checkpoints" / "run" / "checkpoints"
-    for _ in range(3000):
-        if (saved / "step-000000020").exists():
-            break
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    step = max(int(p.name[5:]) for p in saved.glob("step-*"))
+    step = killed(process, saved)
     ask(base, images=16 * (step + 10))
     said = end(start(base, **environment))
     assert f"resuming from step {step:,}" in said

@@ -13,7 +13,7 @@ from typing import IO, Literal
 from gansmith.data import cache, pictures
 from gansmith.data.parallel import map_items
 from gansmith.data.pictures import Shape
-from gansmith.data.record import Record, examples
+from gansmith.data.record import Record, check_skipped, examples, load_record, load_values
 from gansmith.data.source import Array, Item, Skipped, Source
 from gansmith.data.survey import survey
 from gansmith.errors import GansmithError
@@ -92,7 +92,31 @@ def _decode_item(shape: Shape, item: Item) -> Array | str:
         return pictures.reason_for(error)
 
 
-def fill(entry: Path, decode_to: Callable[[IO[bytes]], Record]) -> Record:
+def decoded(
+    entry: Path,
+    decode_to: Callable[[IO[bytes]], Record],
+    max_skipped: float,
+    memory_gb: float,
+    before: Callable[[], None],
+) -> tuple[Array, Record]:
+    """What a cache entry holds, decoded if it is not there; `before` makes sure that there is room."""
+    record = load_record(entry)
+    if record is None:
+        cache.remove(entry)
+        before()
+        record = _fill(entry, decode_to)
+    check_skipped(record, max_skipped)
+    values = load_values(entry, record, memory_gb)
+    if values is None:  # altered or cut short since it was written
+        cache.remove(entry)
+        record = _fill(entry, decode_to)
+        values = load_values(entry, record, float("inf"))
+    if values is None:
+        raise GansmithError(f"The disk does not keep what is written to {entry}.")
+    return values, record
+
+
+def _fill(entry: Path, decode_to: Callable[[IO[bytes]], Record]) -> Record:
     """Decode into a new cache entry: values, and beside them the record."""
     with cache.temporary(entry) as unfinished:
         unfinished.mkdir()

@@ -21,10 +21,10 @@ from gansmith.data.decoding import (
     Progress,
     choose_shape,
     decode_pictures,
-    fill,
+    decoded,
 )
 from gansmith.data.pictures import Shape
-from gansmith.data.record import Record, Written, check_skipped, load_record, load_values
+from gansmith.data.record import Record, Written, check_skipped
 from gansmith.data.sharded import Shards
 from gansmith.data.shards import ShardSource
 from gansmith.data.source import Array, Item, Kind, Skipped, Source
@@ -181,19 +181,8 @@ def _decoded_once(
     folder = cache.cache_folder(cache_dir)
     digest = _digest(source, form, folder)
     entry = folder / "decoded" / digest[:32]
-    record = load_record(entry)
-    if record is None:
-        cache.remove(entry)
-        cache.check_room(entry.parent, len(source) * form.bytes_each)
-        record = fill(entry, decode_to)
-    check_skipped(record, max_skipped)
-    values = load_values(entry, record, memory_gb)
-    if values is None:  # altered or cut short since it was written
-        cache.remove(entry)
-        record = fill(entry, decode_to)
-        values = load_values(entry, record, float("inf"))
-    if values is None:
-        raise GansmithError(f"The disk does not keep what is written to {entry}.")
+    check_room = partial(cache.check_room, entry.parent, len(source) * form.bytes_each)
+    values, record = decoded(entry, decode_to, max_skipped, memory_gb, before=check_room)
     return _dataset(source, values, record, digest)
 
 

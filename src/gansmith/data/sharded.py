@@ -11,19 +11,18 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gansmith.data import cache
 from gansmith.data.deck import Deck
-from gansmith.data.decoding import DECODER_VERSION, Progress, decode_pictures, fill
+from gansmith.data.decoding import DECODER_VERSION, Progress, decode_pictures, decoded
 from gansmith.data.pictures import Shape
-from gansmith.data.record import check_skipped, load_record, load_values
+from gansmith.data.record import Record
 from gansmith.data.shards import ShardSource, kept_in
 from gansmith.data.source import Skipped
-from gansmith.errors import GansmithError
 
 ANCHORED = 8192  # examples, of the shards looked at, that stand for all where all can't be had
 TURN = 1024  # examples that are taken from a shard before the next, at most
@@ -113,21 +112,22 @@ class Shards:
         shard = self._source.shards[number]
         identity = [DECODER_VERSION, shard.path, shard.state, self._source.classes]
         entry = kept_in() / _sha256([*identity, asdict(self._shape)])[:32]
-        record = load_record(entry)
-        if record is None:
-            make_room(kept_in(), self._room)
-            cache.remove(entry)
-            with self._source.open(number) as source:
-                record = fill(entry, partial(decode_pictures, source, self._shape, None))
-        check_skipped(record, self._max_skipped)
+        values, record = decoded(
+            entry,
+            partial(self._decode, number),
+            self._max_skipped,
+            memory_gb=0,
+            before=partial(make_room, kept_in(), self._room),
+        )
         self.skipped += [Skipped(f"{shard.name}: {name}", why) for name, why in record.skipped]
-        values = load_values(entry, record, memory_gb=0)
-        if values is None:
-            raise GansmithError(f"The disk does not keep what is written to {entry}.")
         with suppress(OSError):
             os.utime(entry)
         labels = None if record.labels is None else torch.tensor(record.labels, dtype=torch.int64)
         return Opened(torch.from_numpy(values), labels)
+
+    def _decode(self, number: int, file: IO[bytes]) -> Record:
+        with self._source.open(number) as source:
+            return decode_pictures(source, self._shape, None, file)
 
 
 def make_room(folder: Path, most: float) -> None:

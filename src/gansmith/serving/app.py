@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -24,18 +23,15 @@ from prometheus_client import (
     generate_latest,
 )
 from pydantic import ValidationError
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gansmith.errors import GansmithError
 from gansmith.generate import Model
 from gansmith.serving.desk import Closed, Desk, Full
+from gansmith.serving.guards import GONE, BodyLimit, Guard, refusal
 from gansmith.serving.orders import TYPES, Format, Limits, Order, encode
 from gansmith.serving.studio import Made, Row, studio_of
 
-OPEN = ("/ping",)  # what needs no token: whether it is there
 MAKERS = 2
-GONE = 499  # nginx's, for the figures: nobody reads that answer
 Result = TypeVar("Result")
 
 
@@ -117,11 +113,9 @@ def create_app(
     service = Service(model, limits or Limits(), delay)
     app = FastAPI(title="gansmith", version=version("gansmith"), lifespan=service.working)
     _add_routes(app, service)
-    for kind, status in ((GansmithError, 422), (Bad, 400)):
+    for kind, status in ((GansmithError, 422), (Bad, 400), (Gone, GONE), (Closed, 503)):
         app.add_exception_handler(kind, partial(_refused, status))
     app.add_exception_handler(Full, _full)
-    app.add_exception_handler(Gone, _gone)
-    app.add_exception_handler(Closed, _closed)
     paths = frozenset(getattr(route, "path", "") for route in app.routes)
     app.add_middleware(BodyLimit, most=service.limits.body)
     app.add_middleware(Guard, token=token, paths=paths, requests=service.requests)
@@ -165,37 +159,6 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return await service.answer(request, order, order.format or _accepted(request))
 
 
-class Guard:
-    """Lets in who may come in, and counts answers."""
-
-    def __init__(self, app: ASGIApp, token: str | None, paths: frozenset[str], requests: Counter):
-        self.app, self.token, self.paths, self.requests = app, token, paths, requests
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        status, path = GONE, scope["path"]  # unless somebody answers
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            await send(message)
-
-        try:
-            if self.token is None or path in OPEN or _allowed(scope, self.token):
-                await self.app(scope, receive, noted)
-            else:
-                refusal = _error(401, "expected the header Authorization: Bearer TOKEN")
-                refusal.headers["Connection"] = "close"  # its body is not read
-                await refusal(scope, receive, noted)
-        except Exception:
-            status = 500
-            raise
-        finally:
-            self.requests.labels(path if path in self.paths else "other", status).inc()
-
-
 class Bad(Exception):
     """A request that is none."""
 
@@ -211,57 +174,11 @@ async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> R
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise Gone
+            raise Gone("the client has gone")
         return await working
     finally:
         working.cancel()
         leaving.cancel()
-
-
-class BodyLimit:
-    """Refuses bodies that are longer than `most` bytes, at the first byte too many."""
-
-    def __init__(self, app: ASGIApp, most: int):
-        self.app, self.most = app, most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        if _stated(scope) > self.most:
-            await self._refuse(scope, receive, send)
-            return
-        parts, more = [], True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return  # the client has gone
-            parts.append(message.get("body", b""))
-            more = message.get("more_body", False)
-            if sum(map(len, parts)) > self.most:
-                await self._refuse(scope, receive, send)
-                return
-        whole: list[Message] = [
-            {"type": "http.request", "body": b"".join(parts), "more_body": False}
-        ]
-
-        async def again() -> Message:
-            return whole.pop() if whole else await receive()
-
-        await self.app(scope, again, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = _error(413, f"expected a body of at most {self.most:,} bytes")
-        answer.headers["Connection"] = "close"
-        await answer(scope, receive, send)
-
-
-def _stated(scope: Scope) -> int:
-    """The length that a request says it has; 0 where it says none."""
-    for key, value in scope["headers"]:
-        if key == b"content-length" and value.isdigit():
-            return int(value[:20])
-    return 0
 
 
 async def _order(request: Request) -> Order:
@@ -299,32 +216,15 @@ def _accepted(request: Request) -> Format:
     return "json"
 
 
-def _allowed(scope: Scope, token: str) -> bool:
-    given = Headers(scope=scope).get("authorization", "")
-    return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
-
-
-def _error(status: int, sentence: str) -> JSONResponse:
-    return JSONResponse({"error": sentence}, status)
-
-
 # Coroutines: Starlette calls others in a pool of threads, for which refusals would queue.
 async def _refused(status: int, request: Request, error: Exception) -> Response:
-    return _error(status, str(error))
+    return refusal(status, str(error))
 
 
 async def _full(request: Request, error: Exception) -> Response:
-    answer = _error(429, "as much is waiting as may wait; try again in a second")
+    answer = refusal(429, "as much is waiting as may wait; try again in a second")
     answer.headers["Retry-After"] = "1"
     return answer
-
-
-async def _gone(request: Request, error: Exception) -> Response:
-    return _error(GONE, "the client has gone")
-
-
-async def _closed(request: Request, error: Exception) -> Response:
-    return _error(503, "it makes nothing any more; it is ending, or has failed")
 
 
 def _documented() -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Desk(Generic[Row, Made]):
         order = _Order[Row, Made](rows, asyncio.get_running_loop().create_future())
         with self._changed:
             if self._closed:
-                raise Closed
+                raise Closed("it makes nothing any more: it is ending, or has failed")
             if self.waiting + len(rows) > self.room:
                 raise Full
             self._orders.append(order)

@@ -126,10 +126,15 @@ def manifest_in(folder: Path, head: Mapping[str, Any]) -> Iterator[IO[str]]:
         file.write("\n }\n}\n")
 
 
+def settle() -> None:
+    """Have all that was written be on disk: a name must not outlive what it names."""
+    if hasattr(os, "sync"):
+        os.sync()
+
+
 def keep(unfinished: Path, out: Path) -> None:
     """Give a complete folder its name."""
-    if hasattr(os, "sync"):
-        os.sync()  # all the pictures at once: a name on disk must not outlive what it names
+    settle()
     if out.is_dir():
         out.resolve().rmdir()  # empty, or it would have been refused
     unfinished.rename(out.resolve())

@@ -29,6 +29,7 @@ from gansmith.synthetic.folder import (
     manifest_in,
     only_writer,
     require_free,
+    settle,
     sha256_of,
 )
 
@@ -78,8 +79,7 @@ class Ranges:
         files = io.StringIO()
         with clear_errors(self.out, AGAIN):
             yield _Beside(self.out, files)
-            if hasattr(os, "sync"):
-                os.sync()  # the record must not outlive what it names
+            settle()
             checkpoint.write_atomically(self._record(span), f"{{{files.getvalue()}\n}}\n".encode())
 
     def is_done(self, span: Span) -> bool:
@@ -105,8 +105,7 @@ class Ranges:
             for span in spans:
                 for name, entry in self._files(span).items():
                     folder.enter(name, entry["bytes"], entry["sha256"])
-        if hasattr(os, "sync"):
-            os.sync()
+        settle()
         (self.home / MANIFEST).replace(self.out / MANIFEST)
         return folder
 
